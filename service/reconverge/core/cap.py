@@ -87,7 +87,7 @@ def temporary_impact_bps(participation: float, sigma_bps: float, rules: CatchUp)
 
     Basis points.
     """
-    return rules.eta * sigma_bps * participation**rules.beta
+    return rules.eta * sigma_bps * float(participation**rules.beta)
 
 
 def uplift_bps(multiple: float, sigma_bps: float, rules: CatchUp) -> float:
@@ -96,7 +96,7 @@ def uplift_bps(multiple: float, sigma_bps: float, rules: CatchUp) -> float:
     Basis points.
     """
     base = temporary_impact_bps(rules.participation_normal, sigma_bps, rules)
-    return base * (multiple**rules.beta - 1)
+    return base * float(multiple**rules.beta - 1)
 
 
 def catchup_multiple(state: State, sigma_bps: float, policy: Policy) -> float:
@@ -110,7 +110,7 @@ def catchup_multiple(state: State, sigma_bps: float, policy: Policy) -> float:
     if state in FROZEN:
         return 1.0
     base = temporary_impact_bps(rules.participation_normal, sigma_bps, rules)
-    convex = (1 + rules.uplift_max_bps / base) ** (1 / rules.beta)
+    convex = float((1 + rules.uplift_max_bps / base) ** (1 / rules.beta))
     absolute = rules.participation_max / rules.participation_normal
     return max(1.0, math.floor(min(convex, rules.multiple_max, absolute) * 100) / 100)
 

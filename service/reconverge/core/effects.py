@@ -16,7 +16,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
-from reconverge.core.events import DecimalText, Message, Nanoseconds, Text
+from reconverge.core.wire import DecimalText, Message, Nanoseconds, Text
 
 
 class State(StrEnum):
@@ -227,7 +227,8 @@ class Episode(Output):
     )
     divergence_ms: float | None = Field(
         default=None, ge=0,
-        description="First disagreement after the failure to lasting parity. Null if none. Milliseconds.",
+        description="First disagreement after the failure to lasting parity; null if none."
+        " Milliseconds.",
     )  # fmt: skip
     fds_ms: float | None = Field(
         default=None,
@@ -239,7 +240,8 @@ class Episode(Output):
     )
     sdl_ms: float | None = Field(
         default=None, ge=0,
-        description="Confidence over the re-entry threshold to the router's acknowledgement. Milliseconds.",
+        description="Confidence over the re-entry threshold to the router's acknowledgement."
+        " Milliseconds.",
     )  # fmt: skip
     gaps: tuple[GapPoint, ...] = Field(default=(), description="Sequence-gap trajectory.")
     similarity: tuple[SimilarityPoint, ...] = Field(

@@ -66,10 +66,11 @@ class EpisodeLog:
     """What has been seen of one episode so far."""
 
     __slots__ = (
-        "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations", "backlog", "cause", "cause_detail",
-        "cycles", "decisions", "decisions_dropped", "diverged_ever_ns", "divergence_ns", "episode_id", "failed_event_ns",
-        "failed_ns", "fds_event_ns", "fds_ns", "gaps", "link_down_ns", "link_was_down", "path", "published_ns",
-        "reentry_cap_sequence", "revision", "sdl_ns", "similarity", "start_ns",
+        "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations", "backlog",
+        "cause", "cause_detail", "cycles", "decisions", "decisions_dropped", "diverged_ever_ns",
+        "divergence_ns", "episode_id", "failed_event_ns", "failed_ns", "fds_event_ns", "fds_ns",
+        "gaps", "link_down_ns", "link_was_down", "path", "published_ns", "reentry_cap_sequence",
+        "revision", "sdl_ns", "similarity", "start_ns",
     )  # fmt: skip
 
     def __init__(self, episode_id: str, start_ns: int, cause: str, cause_detail: str) -> None:

@@ -17,60 +17,32 @@ Conventions (docs/contract.md says the same to readers of the schemas):
   never guessed.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter
+from pydantic import Field, TypeAdapter
 
-SCHEMA_MAJOR = 1
-"""The major version of the contract. It changes only when a reader of the old one would be misled.
-"""
-
-BROADCAST = "*"
-"""The ``session`` of a control event meant for every session of the partition that carries it."""
-
-Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
-DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$")]
-Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
-SequenceNumber = Annotated[int, Field(ge=0, lt=1 << 63)]
-
-Side = Literal["buy", "sell"]
+from reconverge.core.desk import Attestation as Attestation
+from reconverge.core.desk import ParentDone as ParentDone
+from reconverge.core.desk import ParentOrder as ParentOrder
+from reconverge.core.desk import PolicyChange as PolicyChange
+from reconverge.core.desk import ProfileAck as ProfileAck
+from reconverge.core.desk import SafeMode as SafeMode
+from reconverge.core.wire import DecimalText, Envelope, Nanoseconds, SequenceNumber, Side, Text
 
 ExecType = Literal[
-    "new", "done_for_day", "canceled", "replaced", "pending_cancel", "stopped", "rejected", "suspended",
-    "pending_new", "calculated", "expired", "restated", "pending_replace", "trade", "trade_correct",
-    "trade_cancel", "order_status", "triggered",
+    "new", "done_for_day", "canceled", "replaced", "pending_cancel", "stopped", "rejected",
+    "suspended", "pending_new", "calculated", "expired", "restated", "pending_replace", "trade",
+    "trade_correct", "trade_cancel", "order_status", "triggered",
 ]  # fmt: skip
 """FIX ExecType (150) by name. FIX 4.2's partial fill and fill are ``trade``; its ExecTransType (20)
 Cancel, Correct and Status are ``trade_cancel``, ``trade_correct`` and ``order_status``."""
 
 OrdStatus = Literal[
-    "new", "partially_filled", "filled", "done_for_day", "canceled", "replaced", "pending_cancel", "stopped",
-    "rejected", "suspended", "pending_new", "calculated", "expired", "accepted_for_bidding", "pending_replace",
+    "new", "partially_filled", "filled", "done_for_day", "canceled", "replaced", "pending_cancel",
+    "stopped", "rejected", "suspended", "pending_new", "calculated", "expired",
+    "accepted_for_bidding", "pending_replace",
 ]  # fmt: skip
 """FIX OrdStatus (39) by name."""
-
-
-class Message(BaseModel):
-    """Anything that crosses the wire:
-
-    Immutable, unknown fields ignored, no coercion between JSON types.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
-
-
-class Envelope(Message):
-    """What every input carries, whatever its type."""
-
-    v: Literal[1] = Field(default=1, description="Major version of the contract.")
-    session: Text = Field(
-        description="Order-entry session this event is about; also the Kafka record key. In `controls`, `*` means"
-        " every session."
-    )
-    event_ns: Nanoseconds = Field(
-        description="When it happened, by its sender's clock. Nanoseconds, UTC."
-    )
-    ingest_ns: Nanoseconds = Field(description="When our adapter saw it. Nanoseconds, UTC.")
 
 
 class StreamEvent(Envelope):
@@ -85,13 +57,13 @@ class StreamEvent(Envelope):
     )
     segment: Text | None = Field(
         default=None,
-        description="Numbering scope, where the source has several at once (venue market segment, a gateway with"
-        " numbers of its own, an earlier session identifier being retransmitted). Numbers are compared only"
-        " within one segment.",
+        description="Numbering scope, where the source has several at once (venue market segment, a"
+        " gateway with numbers of its own, an earlier session identifier being retransmitted)."
+        " Numbers are compared only within one segment.",
     )
     seq: SequenceNumber | None = Field(
         default=None,
-        description="Message sequence number (FIX 34) in its sender's numbering; null if unnumbered.",
+        description="Message sequence number (FIX 34) in its sender's numbering; null if none.",
     )
     outbound: bool = Field(default=False, description="True: we sent it. False: the venue sent it.")
     poss_dup: bool = Field(
@@ -125,7 +97,7 @@ class NewOrder(StreamEvent):
     )
     persistent: bool = Field(
         default=False,
-        description="Survives the venue's cancel-on-disconnect (for example good-till-cancel). R26.",
+        description="Survives the venue's cancel-on-disconnect (good-till-cancel, say). R26.",
     )
     decision_ns: Nanoseconds | None = Field(
         default=None, description="When the router decided. Nanoseconds, UTC."
@@ -418,7 +390,7 @@ class ResendRequested(StreamEvent):
     from_seq: SequenceNumber = Field(description="First number requested (FIX 7).")
     to_seq: SequenceNumber | None = Field(
         default=None,
-        description="Last number requested (FIX 16); null for everything up to now (FIX 0 or 999999).",
+        description="Last number requested (FIX 16); null for all up to now (FIX 0 or 999999).",
     )
 
 
@@ -470,119 +442,19 @@ class GatewaySwitched(StreamEvent):
 
 
 class NotApplied(StreamEvent):
-    """Requests of ours in this range never reached the venue: their orders are not working (R16)."""
+    """Requests of ours in this range never reached the venue: they work no orders (R16)."""
 
     type: Literal["not_applied"] = "not_applied"
     from_seq: SequenceNumber = Field(description="First of our numbers that was not applied.")
     count: int = Field(ge=1, lt=1 << 31, description="How many numbers.")
 
 
-# --------------------------------------------------------------------------------------------------
-# ------------- Parents and the router -------------------------------------------------------------
-# --------------------------------------------------
-
-
-class SchedulePoint(Message):
-    """A point of a parent's target schedule."""
-
-    at_ns: Nanoseconds = Field(description="Nanoseconds, UTC.")
-    cum_qty: DecimalText = Field(description="Quantity meant to be executed by then.")
-
-
-class ParentOrder(Envelope):
-    """A parent order and its target schedule; a later one with the same id replaces it."""
-
-    type: Literal["parent_order"] = "parent_order"
-    parent_id: Text = Field(description="Id of the parent.")
-    symbol: Text = Field(description="Instrument.")
-    side: Side = Field(description="Direction.")
-    qty: DecimalText = Field(description="Quantity.")
-    arrival_mid: DecimalText | None = Field(default=None, description="Mid price at arrival.")
-    sigma_bps: float | None = Field(
-        default=None,
-        gt=0,
-        description="Daily volatility of the instrument, basis points; bounds the catch-up.",
-    )
-    schedule: tuple[SchedulePoint, ...] = Field(
-        default=(), description="Target, ascending in time and quantity."
-    )
-
-
-class ParentDone(Envelope):
-    """A parent order ended (filled, cancelled, expired)."""
-
-    type: Literal["parent_done"] = "parent_done"
-    parent_id: Text = Field(description="Id of the parent.")
-
-
-class ProfileAck(Envelope):
-    """The router acknowledges the participation profile it now applies; ends the SDL clock."""
-
-    type: Literal["profile_ack"] = "profile_ack"
-    cap_epoch: int = Field(description="Epoch of the cap it applies.")
-    cap_sequence: int = Field(description="Sequence of the cap it applies.")
-
-
-# --------------------------------------------------------------------------------------------------
-# ------------- Operators, guardrails, policy ------------------------------------------------------
-# ---------------------------------------------------------
-
-
-class SafeMode(Envelope):
-    """Latches the session's cap to the safe-mode cap, or releases the latch.
-
-    Only an operator releases it.
-    """
-
-    type: Literal["safe_mode"] = "safe_mode"
-    on: bool = Field(description="True latches, false releases.")
-    actor: Text = Field(description="Who: a person or the name of a guardrail.")
-    reason: Text = Field(description="Why.")
-
-
-class Attestation(Envelope):
-    """An operator vouches for what no replay can prove (R17):
-
-    Recorded with who and why, visible in the episode.
-    """
-
-    type: Literal["attestation"] = "attestation"
-    actor: Text = Field(description="Who vouches.")
-    reason: Text = Field(description="On what evidence.")
-    channel: Text | None = Field(
-        default=None, description="Source of the range; null for the order-entry stream."
-    )
-    segment: Text | None = Field(default=None, description="Numbering segment of the range.")
-    from_seq: SequenceNumber | None = Field(
-        default=None, description="First number vouched for; null for none."
-    )
-    to_seq: SequenceNumber | None = Field(default=None, description="Last number vouched for.")
-    orders_not_working: tuple[Text, ...] = Field(
-        default=(), description="Ids of orders vouched to be not working in either view."
-    )
-
-
-class PolicyChange(Envelope):
-    """A policy takes effect from here on.
-
-    Refused, with every contradiction named, when it contradicts itself.
-    """
-
-    type: Literal["policy_change"] = "policy_change"
-    policy: dict[str, Any] = Field(
-        description="The whole policy document, as `schemas/policy.json` has it."
-    )
-    shadow: bool = Field(
-        default=False, description="Evaluate it beside the one in force, acting on nothing."
-    )
-    actor: Text = Field(description="Who changed it.")
-
-
 OrderStreamEvent = (
-    NewOrder | ReplaceRequest | CancelRequest | MassCancelRequest | ExecutionReport | CancelReject | RequestReject
-    | MassCancelReport | MassStatusBegin | MassStatusRow | MassStatusEnd | Logon | Logout | Disconnect | Heartbeat
-    | HeartbeatMissed | OtherMessage | GapOpened | ResendRequested | ResendRejected | ResendCompleted | GapFill
-    | SequenceReset | GatewaySwitched | NotApplied
+    NewOrder | ReplaceRequest | CancelRequest | MassCancelRequest | ExecutionReport
+    | CancelReject | RequestReject | MassCancelReport | MassStatusBegin | MassStatusRow
+    | MassStatusEnd | Logon | Logout | Disconnect | Heartbeat | HeartbeatMissed | OtherMessage
+    | GapOpened | ResendRequested | ResendRejected | ResendCompleted | GapFill | SequenceReset
+    | GatewaySwitched | NotApplied
 )  # fmt: skip
 """What the topics ``order-entry`` and ``drop-copy`` carry."""
 ParentsEvent = ParentOrder | ParentDone | ProfileAck

@@ -8,13 +8,13 @@ and the exhaustive test are generated from it (DOMAIN §9).
 
 Signals are weighed in the order of ``Signal``; the first whose row moves the state is taken, and
 weighing starts again in the new state. A hard failure is an edge: it is taken when it happens
-(``fail``). All others are levels, weighed whenever the session is settled (``advance``), so a level
+(``fail``). All others are levels, weighed whenever the session is settled (``step``), so a level
 that holds cannot be missed.
 """
 
 from collections.abc import Iterator
 from enum import StrEnum
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from reconverge.core.confidence import Reading
 from reconverge.core.effects import State
@@ -84,10 +84,10 @@ _PAST = "that step is behind it"
 TABLE: Final[dict[tuple[State, Signal], Row]] = {
     (_H, Signal.HARD_FAILURE): Row(_F, "an episode begins"),
     (_H, Signal.SILENT_DIVERGENCE): Row(_D, "an episode begins with the link up (R31)"),
-    (_H, Signal.AMBIGUITY): Row(None, "requests in flight are normal while healthy; the alarm has its own level"),
+    (_H, Signal.AMBIGUITY): Row(None, "requests in flight are normal; the alarm has its own level"),
     (_H, Signal.PARITY_UNPROVEN): Row(None, _NOT_FAILED),
     (_H, Signal.RECOVERY_FAILED): Row(None, _NOT_FAILED),
-    (_H, Signal.PARITY_LOST): Row(None, "healthy sessions leave through the dwelled alarm, not through hysteresis"),
+    (_H, Signal.PARITY_LOST): Row(None, "health is left through the alarm and its dwell"),
     (_H, Signal.PATH_CLEAR): Row(None, _NOT_FAILED),
     (_H, Signal.RECOVERY_BEGUN): Row(None, _NOT_FAILED),
     (_H, Signal.PARITY_PROVEN): Row(None, _NOT_FAILED),
@@ -118,12 +118,12 @@ TABLE: Final[dict[tuple[State, Signal], Row]] = {
     (_D, Signal.SLA_HELD): Row(None, _VIA_REPLAY),
     (_D, Signal.PROBATION_OVER): Row(None, _VIA_REPLAY),
 
-    (_R, Signal.HARD_FAILURE): Row(_F, "same episode, next cycle; during a resend it is flagged (R13)"),
+    (_R, Signal.HARD_FAILURE): Row(_F, "same episode, next cycle; R13 flags it"),
     (_R, Signal.SILENT_DIVERGENCE): Row(None, _COVERED),
     (_R, Signal.AMBIGUITY): Row(None, "being resolved: that is what this state is for"),
     (_R, Signal.PARITY_UNPROVEN): Row(None, _ONLY_F),
     (_R, Signal.RECOVERY_FAILED): Row(_D, "this replay will not converge"),
-    (_R, Signal.PARITY_LOST): Row(None, "gaps and low similarity are normal here; a parity once held is in recovery failed"),
+    (_R, Signal.PARITY_LOST): Row(None, "gaps are normal here; parity once held counts as failed"),
     (_R, Signal.PATH_CLEAR): Row(None, _PAST),
     (_R, Signal.RECOVERY_BEGUN): Row(None, _PAST),
     (_R, Signal.PARITY_PROVEN): Row(_C, "truth has converged"),
@@ -132,10 +132,10 @@ TABLE: Final[dict[tuple[State, Signal], Row]] = {
 
     (_C, Signal.HARD_FAILURE): Row(_F, "same episode, next cycle"),
     (_C, Signal.SILENT_DIVERGENCE): Row(None, _COVERED),
-    (_C, Signal.AMBIGUITY): Row(None, "trading has resumed, requests in flight are normal; it only delays STABLE"),
+    (_C, Signal.AMBIGUITY): Row(None, "requests in flight are normal; it only delays STABLE"),
     (_C, Signal.PARITY_UNPROVEN): Row(None, _ONLY_F),
     (_C, Signal.RECOVERY_FAILED): Row(None, _ONLY_R),
-    (_C, Signal.PARITY_LOST): Row(_D, "hysteresis: the exit threshold is below the entry threshold"),
+    (_C, Signal.PARITY_LOST): Row(_D, "hysteresis: exit is below entry"),
     (_C, Signal.PATH_CLEAR): Row(None, _PAST),
     (_C, Signal.RECOVERY_BEGUN): Row(None, _PAST),
     (_C, Signal.PARITY_PROVEN): Row(None, _PAST),
@@ -216,20 +216,13 @@ class Machine:
         """A hard failure happened."""
         return self._take(Signal.HARD_FAILURE, now_ns)
 
-    def advance(self, facts: Facts) -> Iterator[Move]:
-        """Take every move that the facts signal, in order.
-
-        Each row leads on, so this ends within one round.
-        """
+    def step(self, facts: Facts) -> Move | None:
+        """Take the first move that the facts signal, if any; to be repeated with new facts."""
         self._clock(facts)
-        for _ in State:
-            signal = next(
-                (s for s in self._signals(facts) if TABLE[self.state, s].to is not None), None
-            )
-            if signal is None:
-                return
-            yield self._take(signal, facts.now_ns)
-            self._clock(facts)
+        for signal in self._signals(facts):
+            if TABLE[self.state, signal].to is not None:
+                return self._take(signal, facts.now_ns)
+        return None
 
     def next_deadline_ns(self, policy: Policy) -> int | None:
         """The earliest time at which passing time alone may raise a signal."""
@@ -257,38 +250,30 @@ class Machine:
 
     def _clock(self, facts: Facts) -> None:
         """Start, keep or stop the clock of every condition that must hold for a dwell."""
-        self._alarm_since_ns = _since(self._alarm_since_ns, _alarmed(facts), facts.now_ns)
-        self._parity_since_ns = _since(self._parity_since_ns, _ready(facts), facts.now_ns)
-        self._sla_since_ns = _since(self._sla_since_ns, _sla(facts), facts.now_ns)
+        self._alarm_since_ns = _since(self._alarm_since_ns, facts.now_ns, holds=_alarmed(facts))
+        self._parity_since_ns = _since(self._parity_since_ns, facts.now_ns, holds=_ready(facts))
+        self._sla_since_ns = _since(self._sla_since_ns, facts.now_ns, holds=_sla(facts))
         self.parity_held = self.parity_held or _parity(facts)
 
     def _signals(self, facts: Facts) -> Iterator[Signal]:
-        """The signals that hold now, in the order in which they are weighed."""
+        """Every signal that holds now, in the order in which they are weighed."""
         now, policy, recovery = facts.now_ns, facts.policy, facts.policy.recovery
         in_state_ms = (now - self.entered_ns) / 1e6
-        if facts.path_up and (
-            _held(self._alarm_since_ns, policy.similarity.alarm_dwell_ms, now)
-            or _gap_past_grace(facts)
-        ):
-            yield Signal.SILENT_DIVERGENCE
-        if facts.in_flight_at_failure or _ambiguous(facts):
-            yield Signal.AMBIGUITY
-        if self.state is _F and in_state_ms >= recovery.parity_grace_ms:
-            yield Signal.PARITY_UNPROVEN
-        if facts.recovery_failed or self._replay_hopeless(facts):
-            yield Signal.RECOVERY_FAILED
-        if _lost(facts):
-            yield Signal.PARITY_LOST
-        if facts.path_up and not facts.in_flight_at_failure and not _ambiguous(facts):
-            yield Signal.PATH_CLEAR
-        if facts.path_up and (_may_replay(facts) or _parity(facts)):
-            yield Signal.RECOVERY_BEGUN
-        if _held(self._parity_since_ns, recovery.reentry_dwell_ms, now):
-            yield Signal.PARITY_PROVEN
-        if _held(self._sla_since_ns, recovery.stable_dwell_ms, now):
-            yield Signal.SLA_HELD
-        if self.state is _S and in_state_ms >= recovery.probation_ms:
-            yield Signal.PROBATION_OVER
+        doubtful = facts.in_flight_at_failure or _ambiguous(facts)
+        alarm = _held(self._alarm_since_ns, policy.similarity.alarm_dwell_ms, now)
+        holds = {
+            Signal.SILENT_DIVERGENCE: facts.path_up and (alarm or _gap_past_grace(facts)),
+            Signal.AMBIGUITY: doubtful,
+            Signal.PARITY_UNPROVEN: self.state is _F and in_state_ms >= recovery.parity_grace_ms,
+            Signal.RECOVERY_FAILED: facts.recovery_failed or self._replay_hopeless(facts),
+            Signal.PARITY_LOST: _lost(facts),
+            Signal.PATH_CLEAR: facts.path_up and not doubtful,
+            Signal.RECOVERY_BEGUN: facts.path_up and (_may_replay(facts) or _parity(facts)),
+            Signal.PARITY_PROVEN: _held(self._parity_since_ns, recovery.reentry_dwell_ms, now),
+            Signal.SLA_HELD: _held(self._sla_since_ns, recovery.stable_dwell_ms, now),
+            Signal.PROBATION_OVER: self.state is _S and in_state_ms >= recovery.probation_ms,
+        }
+        return (signal for signal, held in holds.items() if held)
 
     def _replay_hopeless(self, facts: Facts) -> bool:
         unproven = facts.reading.unrecoverable > 0 and not facts.snapshot_under_way
@@ -296,22 +281,22 @@ class Machine:
             self.parity_held and facts.reading.similarity < facts.policy.similarity.alarm
         )
 
-    def dump(self) -> list[object]:
+    def dump(self) -> list[Any]:
         """JSON-able content; ``load`` restores it."""
         clocks = (self._alarm_since_ns, self._parity_since_ns, self._sla_since_ns)
         return [self.state.value, self.entered_ns, self.parity_held, *clocks]
 
     @classmethod
-    def load(cls, dumped: list[object]) -> "Machine":
+    def load(cls, dumped: list[Any]) -> "Machine":
         """The machine that was dumped."""
         machine = cls()
-        state, machine.entered_ns, machine.parity_held, *clocks = dumped  # type: ignore[assignment]
-        machine.state = State(state)  # type: ignore[arg-type]
-        machine._alarm_since_ns, machine._parity_since_ns, machine._sla_since_ns = clocks  # type: ignore[assignment]
+        state, machine.entered_ns, machine.parity_held, *clocks = dumped
+        machine.state = State(state)
+        machine._alarm_since_ns, machine._parity_since_ns, machine._sla_since_ns = clocks
         return machine
 
 
-def _since(since_ns: int | None, holds: bool, now_ns: int) -> int | None:
+def _since(since_ns: int | None, now_ns: int, *, holds: bool) -> int | None:
     if not holds:
         return None
     return now_ns if since_ns is None else since_ns

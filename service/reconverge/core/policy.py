@@ -16,7 +16,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconverge.core.effects import PolicyRef, Ratio, State
-from reconverge.core.events import Text
+from reconverge.core.wire import Text
 
 Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
 Tighter = Literal["up", "down"]
@@ -168,7 +168,7 @@ class Guardrails(Section):
 
 
 class Policy(Section):
-    """A named, versioned set of thresholds; every output carries its id, version and content hash."""
+    """A named, versioned set of thresholds; every output carries its id, version and hash."""
 
     id: Text = setting("default", "Name of the policy.", None)
     version: int = setting(1, "Version, rising.", None, ge=1)
@@ -245,7 +245,8 @@ def contradictions(policy: Policy) -> Iterable[Problem]:
             yield Problem(lower, f"{low:g} must be {relation} {upper} = {high:g}")
     if policy.cap.validity_ms <= 2 * policy.cap.heartbeat_ms:
         # A reader must survive one lost heartbeat.
-        detail = f"{policy.cap.validity_ms} must be above twice cap.heartbeat_ms = {policy.cap.heartbeat_ms}"
+        validity, heartbeat = policy.cap.validity_ms, policy.cap.heartbeat_ms
+        detail = f"{validity} must be above twice cap.heartbeat_ms = {heartbeat}"
         yield Problem("cap.validity_ms", detail)
 
 
