@@ -1,0 +1,150 @@
+"""The AsyncAPI 3.1 document: which message travels on which topic, and how the topic is kept."""
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any, Final, get_args
+
+import reconverge
+from reconverge.contract.examples import EXAMPLES, as_written
+from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
+from reconverge.core.events import ControlEvent, OrderStreamEvent, ParentsEvent
+from reconverge.core.wire import SCHEMA_MAJOR, Message
+from reconverge.topics import TOPICS, Topic
+
+_BINDING: Final = "0.5.0"
+"""Version of AsyncAPI's Kafka bindings."""
+
+_DESCRIPTION: Final = f"""\
+Order truth in, participation caps out. Every record's key is the session, and all topics have the
+same partition count. Contract major version {SCHEMA_MAJOR}: unknown fields are ignored; an unknown
+type or major version is quarantined, never guessed. docs/contract.md holds the conventions."""
+
+
+def _types(union: object) -> tuple[str, ...]:
+    return tuple(model.model_fields["type"].default for model in get_args(union))
+
+
+CARRIES: Final = {
+    "order-entry": _types(OrderStreamEvent),
+    "drop-copy": _types(OrderStreamEvent),
+    "parents": _types(ParentsEvent),
+    "controls": _types(ControlEvent),
+    "caps": ("cap",),
+    "shadow-caps": ("cap",),
+    "transitions": ("transition",),
+    "episodes": ("episode",),
+    "alerts": ("alert",),
+}
+"""Message types by topic; dead letters are whatever bytes came, internal topics ours alone."""
+
+
+def document() -> dict[str, Any]:
+    """The whole document, with messages' payloads referring to the JSON Schema files beside it."""
+    public = [topic for topic in TOPICS if topic.name in CARRIES]
+    return {
+        "asyncapi": "3.1.0",
+        "info": {
+            "title": "Reconverge",
+            "version": reconverge.__version__,
+            "description": _DESCRIPTION,
+            "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
+        },
+        "defaultContentType": "application/json",
+        "channels": {topic.name: _channel(topic) for topic in public},
+        "operations": {_operation_name(topic): _operation(topic) for topic in public},
+        "components": {
+            "messages": {
+                name: _message(name, model, folder)
+                for folder, models in (("events", EVENTS), ("outputs", OUTPUTS))
+                for name, model in models.items()
+            }
+        },
+    }
+
+
+def _channel(topic: Topic) -> dict[str, Any]:
+    return {
+        "address": topic.name,
+        "description": topic.summary,
+        "messages": {
+            name: {"$ref": f"#/components/messages/{name}"} for name in CARRIES[topic.name]
+        },
+        "bindings": {
+            "kafka": {
+                "topicConfiguration": {k: _typed(k, v) for k, v in topic.config.items()},
+                "bindingVersion": _BINDING,
+            }
+        },
+    }
+
+
+def _typed(key: str, value: str) -> object:
+    # The binding spells Kafka's lists and numbers as such; Kafka itself has only strings.
+    if key == "cleanup.policy":
+        return value.split(",")
+    return int(value) if value.isdigit() else value
+
+
+def _operation_name(topic: Topic) -> str:
+    verb = "receive" if topic.role == "input" else "send"
+    return f"{verb}-{topic.name}"
+
+
+def _operation(topic: Topic) -> dict[str, Any]:
+    return {
+        "action": "receive" if topic.role == "input" else "send",
+        "channel": {"$ref": f"#/channels/{topic.name}"},
+        "summary": topic.summary,
+    }
+
+
+def _message(name: str, model: type[Message], folder: str) -> dict[str, Any]:
+    return {
+        "name": name,
+        "title": model.__name__,
+        "summary": paragraph(model.__doc__ or ""),
+        "payload": {"$ref": f"./{folder}/{name}.json"},
+        "bindings": {
+            "kafka": {
+                "key": {"type": "string", "description": "The session."},
+                "bindingVersion": _BINDING,
+            }
+        },
+        "examples": [{"name": name, "payload": as_written(EXAMPLES[name])}],
+    }
+
+
+def yaml(value: object) -> str:
+    """YAML of JSON-like data in block style. Scalars are JSON's, which YAML reads the same."""
+    return "\n".join(_lines(value)) + "\n"
+
+
+def _lines(value: object) -> Iterator[str]:
+    if isinstance(value, dict) and value:
+        for key, item in value.items():
+            yield from _entry(f"{_key(key)}:", item)
+    elif isinstance(value, list) and value:
+        for item in value:
+            first, *rest = _lines(item)
+            yield f"- {first}"
+            yield from (f"  {line}" for line in rest)
+    else:
+        yield json.dumps(value, ensure_ascii=False)
+
+
+def _entry(label: str, item: object) -> Iterator[str]:
+    if isinstance(item, dict | list) and item:
+        yield label
+        yield from (f"  {line}" for line in _lines(item))
+    else:
+        yield f"{label} {json.dumps(item, ensure_ascii=False)}"
+
+
+def _key(text: str) -> str:
+    # A bare word that YAML would read as anything but a string (yes, null, 1e3) must be quoted.
+    plain = re.fullmatch(r"[A-Za-z_$][\w.-]*", text) and text.lower() not in _RESERVED
+    return text if plain else json.dumps(text)
+
+
+_RESERVED: Final = {"y", "n", "yes", "no", "on", "off", "true", "false", "null"}

@@ -1,0 +1,57 @@
+"""The Kafka topics, as data: what each carries, who writes it, how it is kept.
+
+The `topics` and `doctor` commands, the AsyncAPI document and the settings read this one table.
+Every record's key is the session and all topics have the same partition count, so that one worker
+sees the whole of a session in order.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+Role = Literal["input", "output", "internal"]
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """One topic; ``name`` is without the prefix, ``config`` is Kafka's topic configuration."""
+
+    name: str
+    role: Role
+    summary: str
+    config: dict[str, str]
+
+
+_WEEK: Final = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
+"""A restore reads back no further than one snapshot; an incident review asks for a week."""
+_MONTH: Final = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
+"""What an end-of-month review of episodes needs."""
+_LAST_VALUE: Final = {
+    "cleanup.policy": "compact",
+    # A router that starts late must find the newest cap soon, not after a segment of a day.
+    "segment.ms": str(_HOUR_MS),
+    "min.cleanable.dirty.ratio": "0.1",
+}
+
+INPUTS: Final = ("order-entry", "drop-copy", "parents", "controls")
+"""The input topics, in the order in which a worker breaks ties of record time."""
+
+TOPICS: Final = (
+    Topic("order-entry", "input", "What the order-entry sessions said, both ways.", _WEEK),
+    Topic("drop-copy", "input", "What the drop-copy channels said of each session.", _WEEK),
+    Topic("parents", "input", "Parent orders, schedules, router acknowledgements.", _WEEK),
+    Topic("controls", "input", "Operators, guardrails and policy changes.", _WEEK),
+    Topic("caps", "output", "The newest cap of each session.", _LAST_VALUE),
+    Topic("shadow-caps", "output", "Caps a shadow policy would set; act on none.", _LAST_VALUE),
+    Topic("transitions", "output", "Every change of a session's state.", _MONTH),
+    Topic("episodes", "output", "Divergences, from first signal to proven health.", _MONTH),
+    Topic("alerts", "output", "What a person should know besides.", _MONTH),
+    *(
+        Topic(f"dlq.{name}", "output", f"Records of {name} set aside, bytes untouched.", _MONTH)
+        for name in INPUTS
+    ),
+    Topic("journal", "internal", "What each batch took in: the order of truth.", _WEEK),
+    Topic("snapshots", "internal", "State to restore from, in chunks.", _WEEK),
+)

@@ -1,0 +1,60 @@
+"""The evolution rule: unknown fields are ignored, an unknown type or major version is named."""
+
+import json
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconverge.core.decode import Undecodable, decode
+from reconverge.core.events import Heartbeat
+from tests.contract.generate import JSON
+
+HEARTBEAT = {"type": "heartbeat", "session": "S", "event_ns": 1, "ingest_ns": 2}
+
+
+def test_unknown_fields_are_ignored() -> None:
+    assert decode(json.dumps(HEARTBEAT | {"colour": "blue"})) == decode(json.dumps(HEARTBEAT))
+
+
+@pytest.mark.parametrize(
+    ("raw", "disposition"),
+    [
+        (b"", "malformed"),
+        (b"{", "malformed"),
+        (b"\xff\xfe", "malformed"),
+        (b"null", "malformed"),
+        (b"[]", "malformed"),
+        (b"{}", "malformed"),
+        (b'{"type": 7}', "malformed"),
+        (b'{"type": "heartbeat"}', "malformed"),
+        (b"[" * 100_000, "malformed"),
+        (json.dumps(HEARTBEAT | {"session": ""}).encode(), "malformed"),
+        (json.dumps(HEARTBEAT | {"event_ns": -1}).encode(), "malformed"),
+        (json.dumps(HEARTBEAT | {"event_ns": 1.5}).encode(), "malformed"),
+        (json.dumps(HEARTBEAT | {"event_ns": "1"}).encode(), "malformed"),
+        (json.dumps(HEARTBEAT | {"v": "2"}).encode(), "malformed"),
+        (json.dumps(HEARTBEAT | {"type": "quote"}).encode(), "unsupported_type"),
+        (json.dumps(HEARTBEAT | {"v": 2}).encode(), "unsupported_version"),
+        (json.dumps(HEARTBEAT | {"v": 2, "session": 9}).encode(), "unsupported_version"),
+        (json.dumps(HEARTBEAT | {"v": 2, "type": "quote"}).encode(), "unsupported_version"),
+    ],
+)
+def test_what_cannot_be_read_says_why(raw: bytes, disposition: str) -> None:
+    with pytest.raises(Undecodable) as refusal:
+        decode(raw)
+    assert refusal.value.disposition == disposition
+    assert refusal.value.detail
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_no_bytes_get_past_but_as_an_event_or_undecodable(raw: bytes) -> None:
+    with pytest.raises(Undecodable):
+        decode(raw)
+
+
+@given(st.dictionaries(st.sampled_from(["type", "v", "session", "event_ns", "ingest_ns"]), JSON))
+def test_damaged_fields_never_raise_anything_else(damage: dict[str, object]) -> None:
+    with suppress(Undecodable):
+        assert isinstance(decode(json.dumps(HEARTBEAT | damage)), Heartbeat)
