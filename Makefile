@@ -1,15 +1,32 @@
-# What one does with this checkout; `make` lists it. Environments and downloads are kept
-# under ~/.cache/reconverge, see tools/provision.
+# What one does with this checkout; `make` lists it. Environments and downloads are made when first
+# wanted and kept under ~/.cache/reconverge: see tools/provision.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock
+.PHONY: help demo test bench check schemas setup lock
 
-DEV = $$(tools/provision venv dev)/bin
+PYTHON_DEV = "$$(tools/provision venv dev)"/bin/python
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
-setup: ## make the development environment, linked at ~/.cache/reconverge/venv
+demo: ## a recorded failover, told by the service: no Java, Docker or compiler needed
+	@"$$(tools/provision venv demo)"/bin/reconverge demo
+
+test: check ## lint, types and every test, on real Kafka and real FIX engines
+	@$(PYTHON_DEV) -m pytest
+
+bench: setup ## the figures of the README, as ratios measured in one run
+	@$(PYTHON_DEV) -m bench
+
+check: setup ## ruff and mypy
+	@$(PYTHON_DEV) -m ruff format --check --quiet .
+	@$(PYTHON_DEV) -m ruff check --quiet .
+	@$(PYTHON_DEV) -m mypy
+
+schemas: setup ## write schemas/ again from the models
+	@$(PYTHON_DEV) -m reconverge.cli schema --out schemas
+
+setup: ## the development environment, linked at ~/.cache/reconverge/venv
 	@tools/provision venv dev
 
-lock: ## resolve requirements/*.txt again (UPGRADE=--upgrade moves every version)
-	@PATH="$(DEV):$$PATH" tools/lock $(UPGRADE)
+lock: setup ## resolve requirements/*.txt again; UPGRADE=--upgrade moves every version
+	@PATH="$$(tools/provision venv dev)/bin:$$PATH" tools/lock $(UPGRADE)

@@ -229,15 +229,11 @@ class KafkaCluster:
         return properties | self._settings
 
     def _format(self) -> None:
-        """Give every node its storage, one cluster id and the SCRAM user."""
-        scram = f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]"
-        cluster_id = _cluster_id()
+        """Give every node its storage, and the cluster its SCRAM user."""
+        scram = ("--add-scram", f"SCRAM-SHA-512=[name={USER},password={PASSWORD}]")
+        cluster_id = new_cluster_id()
         for node in self.nodes:
-            lines = (f"{key}={value}\n" for key, value in self._properties(node).items())
-            self._config(node).write_text("".join(lines))
-            command = [*_java(), "kafka.tools.StorageTool", "format", "--add-scram", scram]
-            command += ["--cluster-id", cluster_id, "--config", str(self._config(node))]
-            subprocess.run(command, check=True, capture_output=True)
+            storage_tool(self._properties(node), self._config(node), cluster_id, *scram)
 
     def _config(self, node: int) -> Path:
         return self._directory / f"node-{node}.properties"
@@ -306,7 +302,19 @@ def _base64url(value: Mapping[str, Any]) -> str:
     return base64.urlsafe_b64encode(json.dumps(value).encode()).rstrip(b"=").decode()
 
 
-def _cluster_id() -> str:
+def storage_tool(
+    properties: Mapping[str, str], file: Path, cluster_id: str | None = None, *options: str
+) -> None:
+    """Validate a node's properties and format its storage; `file` is written."""
+    file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+    command = [*_java(), "kafka.tools.StorageTool", "format", "--config", str(file), *options]
+    command += ["--cluster-id", cluster_id or new_cluster_id()]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"Kafka refused {file}:\n{done.stdout}{done.stderr}")
+
+
+def new_cluster_id() -> str:
     """Kafka's form of a UUID: 22 characters, base64 for addresses, no padding."""
     return base64.urlsafe_b64encode(uuid4().bytes).rstrip(b"=").decode()
 
