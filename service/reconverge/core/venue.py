@@ -1,0 +1,100 @@
+"""What a venue bounds and promises about numbers and replay, as data: the model of ``venues/*.toml`` and its parser.
+
+Each setting of a profile is a table of a value and the source of that value, so that a number nobody published cannot
+pass for a fact: without a ``value`` the default below applies, and ``source`` says why. Files are read elsewhere.
+"""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SECOND_NS: Final = 1_000_000_000
+HOUR_NS: Final = 3_600 * SECOND_NS
+
+GapFillScope = Literal["request_bounded", "unbounded"]
+Count = Annotated[int, Field(ge=1)]
+NanosecondSpan = Annotated[int, Field(ge=1)]
+
+
+class Limits(NamedTuple):
+    """The part of a venue's replay behaviour that a desk's policy may tighten."""
+
+    resend_timeout_ns: int = 30 * SECOND_NS
+    """Silence of an answer after which its range is released (R12)."""
+    attempts_max: int = 4
+    """Logons and resend requests in the window that raise the alert (R18)."""
+    attempts_window_ns: int = 60 * SECOND_NS
+
+
+class Venue(BaseModel):
+    """One venue's rules of numbering and replay. The defaults are those of an unknown FIX counterparty."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    id: str = Field(default="default", min_length=1, description="Name of the profile.")
+    title: str = Field(default="Unknown venue", description="The venue and protocol, for people.")
+    replay_range_max: Count | None = Field(
+        default=2_500, description="Numbers one resend answer may hold; none: no bound. R8."
+    )
+    retained_max: Count | None = Field(
+        default=None, description="Newest numbers the venue keeps for replay; none: no bound. R17."
+    )
+    window_ns: NanosecondSpan | None = Field(
+        default=48 * HOUR_NS,
+        description="Age beyond which nothing is replayed; none: no bound. R8.",
+    )
+    in_flight_max: Annotated[int, Field(ge=1, le=16)] = Field(
+        default=1, description="Resend requests of one numbering answered at a time. R8."
+    )
+    gap_fill_scope: GapFillScope = Field(
+        default="request_bounded", description="How far a gap fill is believed. R11."
+    )
+    resend_timeout_ns: NanosecondSpan = Field(
+        default=30 * SECOND_NS, description="Silence that ends a resend. R12."
+    )
+    attempts_max: Count = Field(
+        default=4, description="Logons and resend requests in the window that raise the alert. R18."
+    )
+    attempts_window_ns: NanosecondSpan = Field(
+        default=60 * SECOND_NS, description="Window in which attempts are counted. R18."
+    )
+    heartbeat_ms: Count | None = Field(
+        default=None,
+        description="Heartbeat interval where the protocol fixes it; none: agreed at logon.",
+    )
+    sources: Mapping[str, str] = Field(
+        default_factory=dict, description="Where each setting was published, by name."
+    )
+
+    @property
+    def limits(self) -> Limits:
+        """The venue's own limits, before a policy tightens them."""
+        return Limits(self.resend_timeout_ns, self.attempts_max, self.attempts_window_ns)
+
+
+class Setting(BaseModel):
+    """One setting of a profile: a value, or none and the reason."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    value: int | str | None = None
+    unbounded: bool = False
+    source: str = Field(min_length=1)
+
+
+def parse_venue(document: Mapping[str, Any]) -> Venue:
+    """The profile in a parsed TOML document. Raises ``pydantic.ValidationError`` naming every wrong key at once."""
+    settings = {
+        name: Setting.model_validate(table) for name, table in document.get("settings", {}).items()
+    }
+    values = {
+        name: setting.value
+        for name, setting in settings.items()
+        if setting.value is not None or setting.unbounded
+    }
+    return Venue.model_validate(
+        {name: value for name, value in document.items() if name != "settings"}
+        | values
+        | {"sources": {name: setting.source for name, setting in settings.items()}}
+    )
