@@ -1,0 +1,1 @@
+"""Real FIX engines as a source of traffic: a venue, a firm, and the incident between them."""
