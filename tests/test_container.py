@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from reconverge.settings import PREFIX, Settings
 from tests.kafka.broker import storage_tool
 
 ROOT = Path(__file__).parents[1]
@@ -120,6 +121,14 @@ def test_compose_runs_the_service_read_only_and_unprivileged(compose: dict[str, 
     for name in ("topics", "reconverge"):
         assert compose[name]["read_only"]
         assert compose[name]["cap_drop"] == ["ALL"]
+
+
+def test_environment_names_settings_that_exist(compose: dict[str, Any]) -> None:
+    given = {name for service in compose.values() for name in service.get("environment", {})}
+    given |= set(re.findall(r"^\s+(\w+)=", (ROOT / "Dockerfile").read_text(), re.MULTILINE))
+    ours = {name for name in given if name.startswith(PREFIX)}
+    assert ours >= {"RECONVERGE_BOOTSTRAP_SERVERS", "RECONVERGE_HTTP_HOST"}
+    assert {name.removeprefix(PREFIX).lower() for name in ours} <= Settings.model_fields.keys()
 
 
 def test_compose_gives_kafka_settings_that_kafka_accepts(
