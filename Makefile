@@ -17,10 +17,11 @@ test: check ## lint, types and every test, on real Kafka and real FIX engines
 bench: setup ## the figures of the README, as ratios measured in one run
 	@$(PYTHON_DEV) -m bench
 
-check: setup ## ruff and mypy
+check: setup ## ruff, mypy, shellcheck
 	@$(PYTHON_DEV) -m ruff format --check --quiet .
 	@$(PYTHON_DEV) -m ruff check --quiet .
 	@$(PYTHON_DEV) -m mypy
+	@"$$(tools/provision command shellcheck=shellcheck)" tools/* .ci/run
 
 schemas: setup ## write schemas/ again from the models
 	@$(PYTHON_DEV) -m reconverge.cli schema --out schemas
