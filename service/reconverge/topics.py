@@ -38,6 +38,9 @@ _LAST_VALUE: Final = {
 INPUTS: Final = ("order-entry", "drop-copy", "parents", "controls")
 """The input topics, in the order in which a worker breaks ties of record time."""
 
+QUARANTINE: Final = "dlq."
+"""Put before an input topic's own name, prefix and all."""
+
 TOPICS: Final = (
     Topic("order-entry", "input", "What the order-entry sessions said, both ways.", _WEEK),
     Topic("drop-copy", "input", "What the drop-copy channels said of each session.", _WEEK),
@@ -49,7 +52,7 @@ TOPICS: Final = (
     Topic("episodes", "output", "Divergences, from first signal to proven health.", _MONTH),
     Topic("alerts", "output", "What a person should know besides.", _MONTH),
     *(
-        Topic(f"dlq.{name}", "output", f"Records of {name} set aside, bytes untouched.", _MONTH)
+        Topic(QUARANTINE + name, "output", f"Records of {name} set aside, bytes untouched.", _MONTH)
         for name in INPUTS
     ),
     Topic("journal", "internal", "What each batch took in: the order of truth.", _WEEK),

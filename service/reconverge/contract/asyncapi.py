@@ -31,7 +31,7 @@ CARRIES: Final = {
     "parents": _types(ParentsEvent),
     "controls": _types(ControlEvent),
     "caps": ("cap",),
-    "shadow-caps": ("cap",),
+    "shadow-caps": ("shadow_cap",),
     "transitions": ("transition",),
     "episodes": ("episode",),
     "alerts": ("alert",),

@@ -29,7 +29,7 @@ class Message(BaseModel):
     Immutable, unknown fields ignored, no coercion between JSON types.
     """
 
-    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 
 
 class Envelope(Message):
