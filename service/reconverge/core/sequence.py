@@ -1,7 +1,7 @@
 """All numberings of one session: which event moves which, what the session must know of it, and the readings.
 
-Rules R1-R18 (docs/sequences.md). The numbers themselves are ``core.watermark``'s; here is who owns them (R14), what
-our own side does (requests, logons, logouts: R12, R13, R18) and what the peer says of our numbers.
+What a message proves about its numbers is ``core.numbering``'s. Here is whose numbers they are (R14), what our own side
+does (requests, logons, logouts: R12, R13, R18) and what the peer says of our numbers. docs/sequences.md explains both.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -15,56 +15,55 @@ from reconverge.core.events import (
     HeartbeatMissed,
     Logon,
     Logout,
+    RequestReject,
     ResendCompleted,
     ResendRejected,
     ResendRequested,
     SequenceReset,
     StreamEvent,
 )
+from reconverge.core.numbering import Finding, Kind, Numbering
 from reconverge.core.outbound import Outbound
 from reconverge.core.resend import Attempts
 from reconverge.core.venue import Limits, Venue
-from reconverge.core.watermark import Finding, Kind, Numbering
 
 __all__ = ["SOURCES_MAX", "Finding", "Kind", "Sequences"]
 
 SOURCES_MAX: Final = 256
-"""Numberings of one session. A session has its own, a few drop-copy channels, and at CME one for each earlier session
-identifier of the week; more means that an adapter invents them."""
+"""Numberings of one session. It has its own, a few drop-copy channels times market segments, and at CME one for each
+earlier session identifier of the week; more means that an adapter invents them."""
+RESEND_REQUEST: Final = "2"
+"""FIX message type of a resend request, as a session reject names it (FIX 372)."""
 
 Key = tuple[str | None, str | None]
 
 
 class Sequences:
-    """Every numbering that concerns one session, keyed (channel, segment); ``channel`` None is order entry."""
+    """Every numbering that concerns one session, keyed (channel, segment); ``channel`` None is order entry.
+
+    ``findings`` grows with each input; the session drains it.
+    """
 
     __slots__ = (
-        "_attempts",
-        "_numberings",
-        "_outbound",
-        "findings",
-        "limits",
-        "sources_full",
-        "venue",
-    )
+        "_attempts", "_numberings", "_outbounds", "_sources_full", "findings", "limits", "venue",
+    )  # fmt: skip
 
     def __init__(self, venue: Venue, limits: Limits | None = None) -> None:
         self.venue = venue
         self.limits = venue.limits if limits is None else limits
         self.findings: list[Finding] = []
-        self.sources_full = False
         self._numberings: dict[Key, Numbering] = {}
-        self._outbound: dict[Key, Outbound] = {}
+        self._outbounds: dict[Key, Outbound] = {}
         self._attempts = Attempts()
+        self._sources_full = False
 
     # -- inputs --------------------------------------------------------------------------------
 
     def accept(self, event: StreamEvent, now_ns: int) -> bool:
         """Account for an event the venue sent. True: process its content; False: a duplicate, or refused."""
-        key = (event.channel, event.segment)
-        numbering = self._numberings.get(key)
+        numbering = self._numberings.get((event.channel, event.segment))
         if numbering is None:
-            numbering = self._open(key)
+            numbering = self._open((event.channel, event.segment))
             if numbering is None:
                 return True
         numbering.last_heard_ns = now_ns
@@ -74,34 +73,40 @@ class Sequences:
         seq = event.seq
         if seq is None:
             return True
-        if seq == numbering.frontier and numbering.tail_ns is None:
+        if (
+            seq == numbering.frontier and numbering.tail_ns is None
+        ):  # the next one, as nearly always
             numbering.frontier = seq + 1
             numbering.last_event_ns = event.event_ns
             return True
         return numbering.number(event, seq, now_ns)
 
     def sent(self, event: StreamEvent, now_ns: int) -> None:
-        """Account for an event of ours: every outbound one, for the peer's view of our numbers."""
-        outbound = self._ours((event.channel, event.segment))
-        kind = type(event)
-        if kind is Logon:
+        """Account for an event of ours. Every outbound one belongs here: the peer may say it lacks some (FIX 789)."""
+        outbound = self._outbound((event.channel, event.segment))
+        if isinstance(event, Logon):
             self._attempt(event.channel, now_ns)
-            outbound.logon(event)  # type: ignore[arg-type]
+            outbound.logon(event)
             return
         outbound.sent(event)
-        if kind is ResendRequested:
-            self._request(event, now_ns)  # type: ignore[arg-type]
-        elif kind is Logout:
+        if isinstance(event, ResendRequested):
+            self._attempt(event.channel, now_ns)
+            numbering = self._numbering((event.channel, event.segment))
+            if numbering is not None:
+                numbering.expire(now_ns)
+                numbering.request(max(event.from_seq, 1), event.to_seq, now_ns, "requested")
+        elif isinstance(event, Logout):
             self._flag_failover(event.channel, "we logged out")
 
-    def path_lost(self, now_ns: int, channel: str | None = None, why: str = "path lost") -> None:
+    def path_lost(self, channel: str | None, why: str) -> None:
         """The connection of a source ended: what was being resent on it is released (R12), and flagged (R13)."""
         self._flag_failover(channel, why)
-        for numbering in self._of_channel(channel):
-            numbering.release("resend_released", why)
-        for key, outbound in self._outbound.items():
+        for numbering in self._numberings.values():
+            if numbering.channel == channel:
+                numbering.release(why)
+        for key, outbound in self._outbounds.items():
             if key[0] == channel:
-                outbound.lost_path()
+                outbound.path_lost()
 
     def vouch(
         self, channel: str | None, segment: str | None, from_seq: int, to_seq: int, now_ns: int
@@ -109,189 +114,168 @@ class Sequences:
         """An operator attests that the unseen numbers of a range do no harm (R17)."""
         numbering = self._numberings.get((channel, segment))
         if numbering is not None:
-            numbering.excuse(from_seq, to_seq, now_ns)
+            numbering.vouch(from_seq, to_seq, now_ns)
 
     def snapshot_proven(self, since_ns: int, now_ns: int) -> None:
-        """A complete snapshot of the venue's orders began at ``since_ns``: it reflects all that was lost by then (R17)."""
+        """A complete snapshot of the venue's orders, begun at ``since_ns``, reflects what was unseen by then (R17)."""
         for numbering in self._numberings.values():
-            numbering.excuse_before(since_ns, now_ns)
+            numbering.snapshot(since_ns, now_ns)
 
     def expire(self, now_ns: int) -> None:
-        """Release silent resends (R12); give up what is older than the venue replays (R8)."""
+        """Release resends gone silent (R12); give up what is older than the venue replays (R8)."""
         for numbering in self._numberings.values():
             numbering.expire(now_ns)
 
     def set_limits(self, limits: Limits) -> None:
-        """A policy takes effect. Deadlines already running keep their length."""
+        """A policy takes effect. Deadlines already set stay as they are."""
         self.limits = limits
         for numbering in self._numberings.values():
             numbering.limits = limits
 
     # -- parts of the inputs -------------------------------------------------------------------
 
+    def _numbering(self, key: Key) -> Numbering | None:
+        return self._numberings.get(key) or self._open(key)
+
     def _open(self, key: Key) -> Numbering | None:
         if len(self._numberings) >= SOURCES_MAX:
-            if not self.sources_full:
+            if not self._sources_full:
                 self.findings.append(Finding("gaps_full", key[0], "too many numberings to track"))
-            self.sources_full = True
+            self._sources_full = True
             return None
-        numbering = Numbering(*key, self.venue, self.limits, self.findings)
+        numbering = Numbering(key, self.venue, self.limits, self.findings)
         self._numberings[key] = numbering
         return numbering
 
-    def _ours(self, key: Key) -> Outbound:
-        outbound = self._outbound.get(key)
+    def _outbound(self, key: Key) -> Outbound:
+        outbound = self._outbounds.get(key)
         if outbound is None:
             outbound = Outbound()
-            if len(self._outbound) < SOURCES_MAX:
-                self._outbound[key] = outbound
+            if len(self._outbounds) < SOURCES_MAX:
+                self._outbounds[key] = outbound
         return outbound
-
-    def _of_channel(self, channel: str | None) -> Iterator[Numbering]:
-        return (n for n in self._numberings.values() if n.channel == channel)
 
     def _attempt(self, channel: str | None, now_ns: int) -> None:
         limits = self.limits
         if self._attempts.add(now_ns, limits.attempts_window_ns, limits.attempts_max):
-            detail = f"{limits.attempts_max} logons and resend requests in {limits.attempts_window_ns} ns"
+            seconds = limits.attempts_window_ns / 1e9
+            detail = f"{limits.attempts_max} logons and resend requests in {seconds:g} s"
             self.findings.append(Finding("attempts_near_limit", channel, detail))
 
-    def _request(self, event: ResendRequested, now_ns: int) -> None:
-        self._attempt(event.channel, now_ns)
-        key = (event.channel, event.segment)
-        numbering = self._numberings.get(key) or self._open(key)
-        if numbering is not None:
-            numbering.expire(now_ns)
-            numbering.request(event.from_seq, event.to_seq, now_ns)
-
     def _flag_failover(self, channel: str | None, why: str) -> None:
-        for numbering in self._of_channel(channel):
-            if numbering.awaiting:
+        for numbering in self._numberings.values():
+            if numbering.channel == channel and numbering.awaiting:
                 numbering.note("failover_during_resend", why)
 
-    def _numbered(self, numbering: Numbering, event: StreamEvent, now_ns: int) -> bool:
-        return event.seq is None or numbering.number(event, event.seq, now_ns)
+    # -- what does more than use up its number -------------------------------------------------
 
-    def _accept_logon(self, numbering: Numbering, event: Logon, now_ns: int) -> bool:
-        repeat = event.poss_dup and event.seq is not None and event.seq < numbering.frontier
-        if not repeat:
-            outbound = self._ours((event.channel, event.segment))
-            restarts, asked = outbound.answered(event)
-            if not asked:
-                self._attempt(event.channel, now_ns)
-            if restarts:
-                numbering.restart(now_ns)
-                if not asked:
-                    outbound.restarted()
-        if not self._numbered(numbering, event, now_ns):
+    def _logon(self, numbering: Numbering, event: Logon, now_ns: int) -> bool:
+        """R6, R14: a logon may restart numbers, jump ahead, and say what the peer lacks."""
+        seq = event.seq
+        if event.poss_dup and seq is not None and seq < numbering.frontier:  # an old one, resent
+            return numbering.number(event, seq, now_ns)
+        outbound = self._outbound((event.channel, event.segment))
+        restarts, asked = outbound.logon_answered(event)
+        if not asked:  # ours was not seen, or the peer logs on by itself
+            self._attempt(event.channel, now_ns)
+        if restarts:
+            numbering.restart(now_ns)
+        if not _numbered(numbering, event, now_ns):
             return False
         numbering.heartbeat_ms = event.heartbeat_ms or numbering.heartbeat_ms
         if event.next_expected is not None:
-            self._peer_expects(event, event.next_expected)
+            self._next_expected(numbering, outbound, event, now_ns)
         return True
 
-    def _peer_expects(self, event: Logon, next_seq: int) -> None:
-        outbound = self._ours((event.channel, event.segment))
-        if outbound.next_seq and next_seq > outbound.next_seq:
-            detail = f"peer expects {next_seq} of ours, we are at {outbound.next_seq}"
+    def _next_expected(
+        self, numbering: Numbering, outbound: Outbound, event: Logon, now_ns: int
+    ) -> None:
+        """Both sides say what they expect (FIX 789): each resends the other's gap without a request."""
+        lacks = outbound.peer_expects(event.next_expected or 0)
+        if lacks is None:
+            detail = f"expects {event.next_expected}, we are at {outbound.next_seq}"
             self.findings.append(Finding("peer_ahead", event.channel, detail))
-        elif outbound.peer_lacks(next_seq, outbound.before_logon):
-            self._tell_peer_gap(event.channel, outbound)
+        elif lacks:
+            self._peer_gap(event.channel, outbound)
+        if event.seq is not None and 0 < outbound.expects < event.seq:
+            numbering.request(outbound.expects, event.seq - 1, now_ns, "expected by our logon")
+        outbound.expects = 0
 
-    def _tell_peer_gap(self, channel: str | None, outbound: Outbound) -> None:
+    def _peer_gap(self, channel: str | None, outbound: Outbound) -> None:
         detail = f"{outbound.lacks_from}-{outbound.lacks_to} of ours not received"
         self.findings.append(Finding("peer_gap", channel, detail))
 
-    def _accept_logout(self, numbering: Numbering, event: Logout, now_ns: int) -> bool:
-        accepted = self._numbered(numbering, event, now_ns)
+    def _logout(self, numbering: Numbering, event: Logout, now_ns: int) -> bool:
+        accepted = _numbered(numbering, event, now_ns)
         if accepted:
-            self.path_lost(now_ns, event.channel, "peer logged out")
+            self.path_lost(event.channel, "the peer logged out")
         return accepted
 
-    def _accept_break(self, numbering: Numbering, event: StreamEvent, now_ns: int) -> bool:
-        self.path_lost(now_ns, numbering.channel, event.type.replace("_", " "))  # type: ignore[attr-defined]
-        return True
-
-    def _accept_gap_opened(self, numbering: Numbering, event: GapOpened, now_ns: int) -> bool:
-        numbering.declare_missing(event.from_seq, event.to_seq, now_ns)
-        return True
-
-    def _accept_peer_request(
-        self, numbering: Numbering, event: ResendRequested, now_ns: int
+    def _path_break(
+        self,
+        numbering: Numbering,
+        event: Disconnect | HeartbeatMissed | GatewaySwitched,
+        now_ns: int,  # noqa: ARG002
     ) -> bool:
-        accepted = self._numbered(numbering, event, now_ns)
-        outbound = self._ours((event.channel, event.segment))
-        if accepted and outbound.peer_lacks(max(event.from_seq, 1), event.to_seq):
-            self._tell_peer_gap(event.channel, outbound)
-        return accepted
-
-    def _accept_rejection(self, numbering: Numbering, event: ResendRejected, now_ns: int) -> bool:
-        accepted = self._numbered(numbering, event, now_ns)
-        if accepted:
-            numbering.reject(now_ns, unrecoverable=event.unrecoverable, reason=event.reason)
-        return accepted
-
-    def _accept_completion(self, numbering: Numbering, _: ResendCompleted, now_ns: int) -> bool:
-        numbering.answer_complete(now_ns)
+        self.path_lost(numbering.channel, event.type.replace("_", " "))
         return True
 
-    def _accept_gap_fill(self, numbering: Numbering, event: GapFill, now_ns: int) -> bool:
-        return numbering.fill(event, event.seq, event.new_seq, now_ns)
-
-    def _accept_reset(self, numbering: Numbering, event: SequenceReset, now_ns: int) -> bool:
-        return numbering.reset(event.new_seq, poss_dup=event.poss_dup, now_ns=now_ns)
+    def _peer_request(self, numbering: Numbering, event: ResendRequested, now_ns: int) -> bool:
+        accepted = _numbered(numbering, event, now_ns)
+        outbound = self._outbound((event.channel, event.segment))
+        if accepted and outbound.peer_lacks(max(event.from_seq, 1), event.to_seq):
+            self._peer_gap(event.channel, outbound)
+        return accepted
 
     # -- readings ------------------------------------------------------------------------------
 
     def sources(self) -> Iterable[Numbering]:
-        """Every numbering, in order of first appearance; the readings of each are its own."""
+        """Every numbering, in order of first appearance; each has the readings of its source."""
         return self._numberings.values()
 
     def get(self, channel: str | None, segment: str | None = None) -> Numbering | None:
-        """One numbering."""
+        """One numbering; none before it was heard of."""
         return self._numberings.get((channel, segment))
 
     @property
     def outstanding(self) -> int:
         """Numbers missing, all sources."""
-        return sum(n.outstanding for n in self._numberings.values())
+        return sum(numbering.outstanding for numbering in self._numberings.values())
 
     @property
     def unrecoverable(self) -> int:
         """Numbers lost, all sources and epochs."""
-        return sum(n.unrecoverable for n in self._numberings.values())
+        return sum(numbering.unrecoverable for numbering in self._numberings.values())
 
     @property
     def open_gap_count(self) -> int:
         """Missing ranges, all sources."""
-        return sum(n.open_gap_count for n in self._numberings.values())
+        return sum(numbering.open_gap_count for numbering in self._numberings.values())
 
     @property
     def oldest_gap_ns(self) -> int | None:
         """When the oldest open gap was noticed; none without one."""
-        opened = (n.oldest_gap_ns for n in self._numberings.values())
-        return min((at for at in opened if at is not None), default=None)
+        return _least(numbering.oldest_gap_ns for numbering in self._numberings.values())
 
     @property
     def replayed_total(self) -> int:
         """Numbers recovered by replay, ever."""
-        return sum(n.replayed for n in self._numberings.values())
+        return sum(numbering.replayed for numbering in self._numberings.values())
 
     @property
     def awaiting(self) -> bool:
         """Whether any resend is under way."""
-        return any(n.awaiting for n in self._numberings.values())
+        return any(numbering.awaiting for numbering in self._numberings.values())
 
     @property
     def gaps_full(self) -> bool:
-        """Whether a bound was reached, so that the readings err on the side of missing."""
-        return self.sources_full or any(n.gaps_full for n in self._numberings.values())
+        """Whether a bound was reached: readings err on the side of missing, and the session parks."""
+        return self._sources_full or any(n.gaps_full for n in self._numberings.values())
 
     @property
     def next_deadline_ns(self) -> int | None:
         """When ``expire`` has something to do; none: not before another event."""
-        deadlines = (n.next_deadline_ns for n in self._numberings.values())
-        return min((at for at in deadlines if at is not None), default=None)
+        return _least(numbering.next_deadline_ns for numbering in self._numberings.values())
 
     def attempts(self, now_ns: int) -> int:
         """Logons and resend requests within the window (R18)."""
@@ -300,8 +284,8 @@ class Sequences:
     def peer_lacks(
         self, channel: str | None = None, segment: str | None = None
     ) -> tuple[int, int] | None:
-        """Our numbers that the peer says it has not received, inclusive: requests among them are ambiguous."""
-        outbound = self._outbound.get((channel, segment))
+        """Our numbers that the peer says it has not received, both ends included: requests among them are ambiguous."""
+        outbound = self._outbounds.get((channel, segment))
         if outbound is None or not outbound.lacks_from:
             return None
         return outbound.lacks_from, outbound.lacks_to
@@ -309,48 +293,92 @@ class Sequences:
     # -- handover ------------------------------------------------------------------------------
 
     def dump(self) -> Iterator[list[Any]]:
-        """The whole state as rows of JSON values, each well below 256 KiB; undrained findings excluded."""
-        yield ["session", self.sources_full, self._attempts.warned, list(self._attempts.at_ns)]
-        for (channel, segment), outbound in self._outbound.items():
-            yield ["outbound", channel, segment, *outbound.dump()]
-        for (channel, segment), numbering in self._numberings.items():
-            for row in numbering.dump():
-                yield [row[0], channel, segment, *row[1:]]
+        """The whole state as rows of JSON values, each well below 256 KiB; findings must be drained before."""
+        yield ["session", self._sources_full, self._attempts.dump()]
+        for key, outbound in self._outbounds.items():
+            yield ["outbound", *key, *outbound.dump()]
+        for key, numbering in self._numberings.items():
+            for kind, *row in numbering.dump():
+                yield [kind, *key, *row]
 
     @classmethod
     def load(
         cls, rows: Iterable[list[Any]], venue: Venue, limits: Limits | None = None
     ) -> "Sequences":
-        """Inverse of ``dump`` under the same venue and limits."""
+        """Inverse of ``dump``, under the same venue and limits."""
         sequences = cls(venue, limits)
         for kind, *row in rows:
             if kind == "session":
-                sequences.sources_full, sequences._attempts.warned, at_ns = row
-                sequences._attempts.at_ns.extend(at_ns)
-            elif kind == "outbound":
-                sequences._outbound[row[0], row[1]] = Outbound.load(row[2:])
-            else:
-                numbering = sequences._numberings.get((row[0], row[1])) or sequences._open(
-                    (row[0], row[1])
-                )
-                assert numbering is not None
-                numbering.load_row(kind, row[2:])
+                sequences._sources_full, attempts = row
+                sequences._attempts.load(attempts)
+                continue
+            channel, segment, *state = row
+            if kind == "outbound":
+                sequences._outbound((channel, segment)).load(state)
+                continue
+            numbering = sequences._numbering((channel, segment))
+            if numbering is not None:
+                numbering.load_row(kind, state)
         return sequences
+
+
+def _least(times_ns: Iterable[int | None]) -> int | None:
+    return min((at_ns for at_ns in times_ns if at_ns is not None), default=None)
+
+
+def _numbered(numbering: Numbering, event: StreamEvent, now_ns: int) -> bool:
+    return event.seq is None or numbering.number(event, event.seq, now_ns)
+
+
+def _gap_opened(_: Sequences, numbering: Numbering, event: GapOpened, now_ns: int) -> bool:
+    numbering.gap_reported(max(event.from_seq, 1), event.to_seq, now_ns)
+    return True
+
+
+def _resend_rejected(
+    _: Sequences, numbering: Numbering, event: ResendRejected, now_ns: int
+) -> bool:
+    accepted = _numbered(numbering, event, now_ns)
+    if accepted:
+        numbering.reject(event.reason, now_ns, unrecoverable=event.unrecoverable)
+    return accepted
+
+
+def _request_reject(_: Sequences, numbering: Numbering, event: RequestReject, now_ns: int) -> bool:
+    """A session reject (FIX 3) of a resend request is the generic form of refusing it."""
+    accepted = _numbered(numbering, event, now_ns)
+    if accepted and event.ref_msg_type == RESEND_REQUEST:
+        numbering.reject(event.reason, now_ns, unrecoverable=False)
+    return accepted
+
+
+def _resend_completed(_: Sequences, numbering: Numbering, __: ResendCompleted, now_ns: int) -> bool:
+    numbering.answer_complete(now_ns)
+    return True
+
+
+def _gap_fill(_: Sequences, numbering: Numbering, event: GapFill, now_ns: int) -> bool:
+    return numbering.fill(event, event.seq, event.new_seq, now_ns)
+
+
+def _sequence_reset(_: Sequences, numbering: Numbering, event: SequenceReset, now_ns: int) -> bool:
+    return numbering.reset(event.new_seq, now_ns, poss_dup=event.poss_dup)
 
 
 _Handler = Callable[[Sequences, Numbering, Any, int], bool]
 _ACCEPT: Final[dict[type, _Handler]] = {
-    Logon: Sequences._accept_logon,
-    Logout: Sequences._accept_logout,
-    Disconnect: Sequences._accept_break,
-    HeartbeatMissed: Sequences._accept_break,
-    GatewaySwitched: Sequences._accept_break,
-    GapOpened: Sequences._accept_gap_opened,
-    ResendRequested: Sequences._accept_peer_request,
-    ResendRejected: Sequences._accept_rejection,
-    ResendCompleted: Sequences._accept_completion,
-    GapFill: Sequences._accept_gap_fill,
-    SequenceReset: Sequences._accept_reset,
+    Logon: Sequences._logon,
+    Logout: Sequences._logout,
+    Disconnect: Sequences._path_break,
+    HeartbeatMissed: Sequences._path_break,
+    GatewaySwitched: Sequences._path_break,
+    GapOpened: _gap_opened,
+    ResendRequested: Sequences._peer_request,
+    ResendRejected: _resend_rejected,
+    RequestReject: _request_reject,
+    ResendCompleted: _resend_completed,
+    GapFill: _gap_fill,
+    SequenceReset: _sequence_reset,
 }
-"""What does more than use up its number. Disconnects, missed heartbeats, switches and gaps are observations of our
-side: a number on them is not the venue's."""
+"""What does more than use up its number. Disconnects, missed heartbeats, switches, reported gaps and completions are
+observations of our side: a number on one of them is not the venue's."""

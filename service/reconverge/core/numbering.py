@@ -1,0 +1,492 @@
+"""The protocol of one numbering: what each kind of message proves about its numbers (R1-R12, R15, R17).
+
+``core.watermark`` holds the numbers; here are the rules that move them, the requests under way, and the gap fills that
+wait for their turn. What the session must know of it goes to the shared list of findings.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final, Literal, NamedTuple
+
+from reconverge.core.events import StreamEvent
+from reconverge.core.resend import Resend
+from reconverge.core.venue import Limits, Venue
+from reconverge.core.watermark import COLD, Watermark
+
+PARKED_MAX: Final = 64
+"""Gap fills kept until their number is the expected one. An answer of 2,500 numbers rarely holds as many above a hole;
+one too many is dropped, and its numbers stay missing."""
+
+Kind = Literal[
+    "sequence_violation",  # a number too low without possible-duplicate: hard failure (R2, R4)
+    "gap_opened",  # numbers are missing
+    "gap_closed",  # nothing is missing or lost any more
+    "resend_begun",  # we requested a range
+    "resend_chunk_completed",  # the venue's bound is reached: the rest needs the next request (R8)
+    "resend_completed",  # all of a request came
+    "resend_incomplete",  # the source calls its answer complete, numbers are missing all the same (R17)
+    "resend_replaced",  # a further request while the venue's bound was under way (R8)
+    "resend_rejected",  # the venue refused it (R12)
+    "resend_timed_out",  # its answer fell silent (R12)
+    "resend_released",  # its connection ended (R12)
+    "failover_during_resend",  # and that is what R13 warns of
+    "unrecoverable",  # numbers can never be replayed (R3, R8, R14, R17)
+    "range_excused",  # a snapshot or an operator proved unseen numbers harmless (R17)
+    "gap_fill_beyond_request",  # sources conflict (R11)
+    "reset_refused",  # a reset or gap fill backwards (R3)
+    "numbers_restarted",  # a new epoch (R14)
+    "attempts_near_limit",  # one more logon or resend request may close the port (R18)
+    "peer_gap",  # the peer lacks messages of ours: requests among them are ambiguous
+    "peer_ahead",  # the peer expects a number of ours that we never sent
+    "gaps_full",  # a bound is reached: park
+]
+
+_SCALARS: Final = (
+    "replayed", "recovered", "recovery_begun_ns", "recovery_last_ns", "full_told",
+)  # fmt: skip
+
+
+class Finding(NamedTuple):
+    """Something the session should know of its numbers. ``kind`` is stable; ``detail`` is for people."""
+
+    kind: Kind
+    channel: str | None
+    detail: str
+
+
+class Numbering(Watermark):
+    """One source's numbers under the rules of its venue: (channel, segment) in its present epoch (R14)."""
+
+    __slots__ = (
+        "channel",
+        "findings",
+        "limits",
+        "parked",
+        "resends",
+        "segment",
+        "venue",
+        *_SCALARS,
+    )
+
+    def __init__(
+        self,
+        key: tuple[str | None, str | None],
+        venue: Venue,
+        limits: Limits,
+        findings: list[Finding],
+    ) -> None:
+        super().__init__()
+        self.channel, self.segment = key
+        self.venue = venue
+        self.limits = limits
+        self.findings = findings
+        self.parked: dict[int, int] = {}  # gap fills above the expected number: own to new number
+        self.resends: list[Resend] = []  # oldest first; those awaited at most the venue's maximum
+        self.replayed = 0  # numbers recovered by replay, ever
+        self.recovered = 0  # of these, since the last request
+        self.recovery_begun_ns = 0
+        self.recovery_last_ns = 0
+        self.full_told = False
+
+    def note(self, kind: Kind, detail: str) -> None:
+        """Tell the session."""
+        where = "" if self.segment is None else f" (segment {self.segment})"
+        self.findings.append(Finding(kind, self.channel, detail + where))
+
+    # -- numbered messages ---------------------------------------------------------------------
+
+    def number(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
+        """Account for a numbered message, whether or not it is the next one. True: process its content."""
+        if seq == 0:  # R15: a backup that has not spoken yet says zero, which is no number
+            return True
+        if self.frontier == COLD:
+            self.begin(seq)
+        if seq >= self.frontier:
+            self._ahead(event, seq, now_ns)
+            return True
+        if self.open.discard(seq):
+            self._answered(seq, seq, now_ns)
+            self._recover(1, now_ns)
+            self._settle(now_ns, was_whole=False)
+            return True
+        return self._not_missing(event, seq, now_ns)
+
+    def _ahead(self, event: StreamEvent, seq: int, now_ns: int) -> None:
+        """A number from the frontier on: what it skips is missing, its own content is truth at once (R34)."""
+        was_whole = self.is_whole
+        replayed = event.poss_dup and self.tail_ns is not None
+        if replayed:  # part of an answer whose end is unknown
+            self._answered(seq, seq, now_ns)
+            self._recover(1, now_ns)
+        if seq > self.frontier:
+            self._miss(seq, now_ns)
+        self.frontier = seq + 1
+        if not replayed:
+            self.tail_ns = None
+            self.last_event_ns = event.event_ns
+        self._settle(now_ns, was_whole=was_whole)
+
+    def _miss(self, upto: int, now_ns: int) -> None:
+        first = self.frontier
+        self.miss(upto, now_ns)
+        if self.tail_ns is None and not self.awaiting:  # R9: a resend under way continues the gap
+            self.note("gap_opened", f"{first}-{upto - 1} missing")
+
+    def _not_missing(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
+        """A number below the frontier that is seen, lost, excused, or older than all we know (R4)."""
+        if not event.poss_dup and seq < self.next_expected:
+            self.note("sequence_violation", f"{seq} came, {self.next_expected} expected")
+            return False
+        self._answered(seq, seq, now_ns)
+        if self.lost.discard(seq) or self.excused.discard(seq):
+            self._recover(1, now_ns)
+            self._settle(now_ns, was_whole=False)
+            return True
+        return seq < self.base
+
+    def _recover(self, count: int, now_ns: int) -> None:
+        if self.recovered == 0:
+            self.recovery_begun_ns = self.resends[-1].begun_ns if self.resends else now_ns
+        self.replayed += count
+        self.recovered += count
+        self.recovery_last_ns = now_ns
+
+    # -- gap fills -----------------------------------------------------------------------------
+
+    def fill(self, event: StreamEvent, seq: int, new_seq: int, now_ns: int) -> bool:
+        """A gap fill (R1, R2, R11). True when it was applied."""
+        if new_seq <= seq:
+            self.note("reset_refused", f"gap fill {seq} says the next is {new_seq}")
+            return False
+        if self.frontier == COLD:
+            self.begin(seq)
+        expected = self.next_expected
+        if seq == expected or self._answers_next(seq):
+            was_whole = self.is_whole
+            self._apply(event.event_ns, seq, new_seq, now_ns)
+            self._settle(now_ns, was_whole=was_whole)
+            return True
+        if seq > expected:
+            self._park(event, seq, new_seq, now_ns)
+        elif not event.poss_dup:
+            self.note("sequence_violation", f"gap fill {seq} came, {expected} expected")
+        return False
+
+    def _answers_next(self, seq: int) -> bool:
+        """Whether a fill's own number is the one that an answer to a request of ours should bring next."""
+        return self.unseen(seq, seq) and any(
+            resend.covers(seq) and not self.unseen(resend.from_seq, seq - 1)
+            for resend in self.resends
+        )
+
+    def _park(self, event: StreamEvent, seq: int, new_seq: int, now_ns: int) -> None:
+        """R2: not applied; opens a gap up to its own number, and waits until that is the expected one."""
+        if seq > self.frontier:
+            self._miss(seq, now_ns)
+        elif seq < self.frontier and seq not in self.open:
+            return  # the number came before, with another content
+        if event.poss_dup:
+            self._answered(seq, seq - 1, now_ns)
+        self._end_tail(seq)
+        if seq in self.parked or len(self.parked) < PARKED_MAX:
+            self.parked[seq] = new_seq
+        self._tell_full()
+
+    def _apply(self, event_ns: int, seq: int, new_seq: int, now_ns: int) -> None:
+        """Numbers ``seq`` to ``new_seq - 1`` carry nothing, as far as it is believed (R11)."""
+        last = new_seq - 1
+        believed = self._believed(seq, last)
+        self._answered(seq, believed, now_ns)
+        proven = self.prove(seq, believed)
+        if proven:
+            self._recover(proven, now_ns)
+        if believed >= self.frontier:
+            self.frontier = believed + 1
+            self.last_event_ns = event_ns
+        if last >= self.frontier:
+            self._miss(new_seq, now_ns)
+        if self.unseen(believed + 1, last):
+            self.note("gap_fill_beyond_request", f"{seq}-{last} filled, believed up to {believed}")
+        if last == self.frontier - 1:
+            self._end_tail(seq)
+
+    def _believed(self, seq: int, last: int) -> int:
+        """The last number that a fill can prove empty."""
+        if self.venue.gap_fill_scope == "unbounded":
+            return last
+        requests = [resend for resend in self.resends if resend.covers(seq)]
+        ends = [last if resend.to_seq is None else resend.to_seq for resend in requests]
+        return min(last, max(ends, default=last))
+
+    def _end_tail(self, seq: int) -> None:
+        """A number that no request of ours covers is live, and shows where a gap of unknown end ended."""
+        if not any(resend.covers(seq) for resend in self.resends):
+            self.tail_ns = None
+
+    # -- resets --------------------------------------------------------------------------------
+
+    def reset(self, new_seq: int, now_ns: int, *, poss_dup: bool) -> bool:
+        """A sequence reset in reset mode (R3). True when it was applied."""
+        if self.frontier == COLD:
+            self.begin(max(new_seq, 1))
+            return True
+        expected = self.next_expected
+        if new_seq < expected:
+            if not poss_dup:
+                self.note("reset_refused", f"reset to {new_seq}, {expected} expected")
+            return False
+        was_whole = self.is_whole
+        if new_seq > self.frontier:
+            self.miss(new_seq, now_ns)
+        if new_seq == self.frontier:
+            self.tail_ns = None
+        self._lose(expected, new_seq - 1, now_ns, "skipped by a sequence reset")
+        self._settle(now_ns, was_whole=was_whole)
+        return True
+
+    def restart(self, now_ns: int) -> None:
+        """A logon with ResetSeqNumFlag: numbers begin again at one, in the next epoch (R14)."""
+        if self.frontier == COLD:
+            self.begin(1)
+            return
+        self.release("numbers restarted")
+        self.parked.clear()
+        detail = f"epoch {self.epoch} ended at {self.frontier - 1}"
+        missing = self.next_epoch(now_ns)
+        if missing:
+            self.note("unrecoverable", f"{missing} missing when {detail}")
+        self.note("numbers_restarted", detail)
+        self._tell_full()
+
+    # -- what can never come, and what need not ------------------------------------------------
+
+    def _lose(self, from_seq: int, to_seq: int, now_ns: int, why: str) -> None:
+        count = self.lose(from_seq, to_seq, now_ns)
+        if count:
+            self.note("unrecoverable", f"{count} of {from_seq}-{to_seq} {why}")
+
+    def vouch(self, from_seq: int, to_seq: int, now_ns: int) -> None:
+        """Someone attests that the unseen numbers of a range do no harm (R17)."""
+        was_whole = self.is_whole
+        count = self.excuse(from_seq, to_seq, now_ns)
+        if count:
+            self.note("range_excused", f"{count} of {from_seq}-{to_seq} vouched for")
+        self._settle(now_ns, was_whole=was_whole)
+
+    def snapshot(self, since_ns: int, now_ns: int) -> None:
+        """A complete snapshot begun at ``since_ns`` reflects what was unseen by then (R17).
+
+        Missing numbers that are being resent stay missing: they will bring the executions a snapshot sums up.
+        """
+        was_whole = self.is_whole
+        count = self.excuse_before(since_ns, missing_too=not self.awaiting)
+        if count:
+            self.note("range_excused", f"{count} reflected in a snapshot")
+        self._settle(now_ns, was_whole=was_whole)
+
+    # -- resends -------------------------------------------------------------------------------
+
+    def request(self, from_seq: int, to_seq: int | None, now_ns: int, why: str) -> None:
+        """A range is to be resent: what of it we have not seen is missing."""
+        was_whole = self.is_whole
+        self._declare_missing(from_seq, to_seq, now_ns)
+        self.resends = [resend for resend in self.resends if resend.deadline_ns is not None]
+        while len(self.resends) >= self.venue.in_flight_max:
+            former = self.resends.pop(0)
+            self.note("resend_replaced", f"{former} not complete when the next was requested")
+        range_max = self.venue.replay_range_max
+        resend = Resend(
+            from_seq,
+            to_seq,
+            begun_ns=now_ns,
+            chunk_end=None if range_max is None else from_seq + range_max - 1,
+            deadline_ns=now_ns + self.limits.resend_timeout_ns,
+            cursor=from_seq,
+        )
+        self.resends.append(resend)
+        self.recovered = 0
+        self.note("resend_begun", f"{resend} {why}")
+        retained_max = self.venue.retained_max
+        if retained_max is not None:  # R17: the venue keeps only its newest numbers
+            oldest = self.frontier - retained_max
+            self._lose(from_seq, oldest - 1, now_ns, "no longer kept by the venue")
+        self._settle(now_ns, was_whole=was_whole)
+
+    def gap_reported(self, from_seq: int, to_seq: int | None, now_ns: int) -> None:
+        """Our side says that a range is missing."""
+        was_whole = self.is_whole
+        self._declare_missing(from_seq, to_seq, now_ns)
+        self._settle(now_ns, was_whole=was_whole)
+
+    def _declare_missing(self, from_seq: int, to_seq: int | None, now_ns: int) -> None:
+        """True of those numbers that we have not seen ourselves."""
+        if self.frontier == COLD:
+            self.begin(from_seq)
+        if from_seq < self.base:
+            last = self.base - 1 if to_seq is None else min(to_seq, self.base - 1)
+            self.miss_below(from_seq, last, now_ns)
+            self.note("gap_opened", f"{from_seq}-{last} missing")
+        if to_seq is not None and to_seq >= self.frontier:
+            self._miss(to_seq + 1, now_ns)
+        elif to_seq is None and from_seq >= self.frontier:
+            if from_seq > self.frontier:
+                self._miss(from_seq, now_ns)
+            if self.tail_ns is None:
+                self.tail_ns = now_ns
+                self.note("gap_opened", f"{from_seq}- missing")
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether an answer is under way."""
+        return any(resend.deadline_ns is not None for resend in self.resends)
+
+    def _answered(self, from_seq: int, to_seq: int, now_ns: int) -> None:
+        """A part of an answer came: it renews the deadline; a hole before it is a gap inside the answer (R10)."""
+        for resend in self.resends:
+            if not resend.covers(from_seq):
+                continue
+            if from_seq > resend.cursor and self.open.overlaps(resend.cursor, from_seq - 1):
+                detail = f"{resend.cursor}-{from_seq - 1} missing inside the answer to {resend}"
+                self.note("gap_opened", detail)
+            resend.cursor = max(resend.cursor, to_seq + 1)
+            if resend.deadline_ns is not None:
+                resend.deadline_ns = now_ns + self.limits.resend_timeout_ns
+
+    def answer_complete(self, now_ns: int) -> None:
+        """The source calls its answer complete: what did not come is still missing, not recovered (R17)."""
+        was_whole = self.is_whole
+        self.tail_ns = None
+        for resend in self.resends:
+            whole = not self._pending(resend)
+            self.note("resend_completed" if whole else "resend_incomplete", str(resend))
+        self.resends.clear()
+        self._settle(now_ns, was_whole=was_whole)
+
+    def reject(self, reason: str | None, now_ns: int, *, unrecoverable: bool) -> None:
+        """The venue refuses the oldest request under way: its range is released, not recovered (R12)."""
+        was_whole = self.is_whole
+        awaited = [resend for resend in self.resends if resend.deadline_ns is not None]
+        refused = next(iter(awaited or self.resends), None)
+        self.note("resend_rejected", f"{refused or 'none known'}: {reason or 'no reason given'}")
+        if refused is not None:
+            self.resends.remove(refused)
+            if unrecoverable:
+                last = self.frontier if refused.to_seq is None else refused.to_seq
+                self._lose(refused.from_seq, last, now_ns, "refused by the venue for good")
+        self._settle(now_ns, was_whole=was_whole)
+
+    def release(self, why: str) -> None:
+        """Nothing more comes from the requests under way; their numbers stay missing (R12)."""
+        for resend in self.resends:
+            if resend.deadline_ns is not None:
+                self.note("resend_released", f"{resend}: {why}")
+        self.resends.clear()
+
+    def expire(self, now_ns: int) -> None:
+        """Answers gone silent (R12), and gaps older than the venue replays (R8)."""
+        for resend in self.resends:
+            if resend.deadline_ns is not None and resend.deadline_ns <= now_ns:
+                resend.deadline_ns = None
+                self.note("resend_timed_out", str(resend))
+        window_ns = self.venue.window_ns
+        if window_ns is None:
+            return
+        while self.open.spans and self.open.spans[0].opened_ns + window_ns <= now_ns:
+            first, last = self.open.starts[0], self.open.ends[0]
+            self._lose(first, last, now_ns, "older than the venue replays")
+            self._settle(now_ns, was_whole=False)
+
+    # -- after every change --------------------------------------------------------------------
+
+    def _pending(self, resend: Resend) -> bool:
+        """Whether any of a request is still unseen."""
+        if resend.to_seq is not None:
+            return self.unseen(resend.from_seq, resend.to_seq)
+        return self.tail_ns is not None or self.unseen(resend.from_seq, self.frontier - 1)
+
+    def _settle(self, now_ns: int, *, was_whole: bool) -> None:
+        """Apply what waited for this change, and tell what it completed."""
+        while self.parked:
+            expected = self.next_expected
+            new_seq = self.parked.pop(expected, None)
+            if new_seq is None:
+                break
+            self._apply(self.last_event_ns, expected, new_seq, now_ns)
+        if self.parked:
+            expected = self.next_expected
+            self.parked = {seq: new for seq, new in self.parked.items() if seq > expected}
+        if self.resends:
+            self._settle_resends()
+        if not was_whole and self.is_whole:
+            self.note("gap_closed", f"complete up to {self.frontier - 1}")
+        self._tell_full()
+
+    def _settle_resends(self) -> None:
+        for resend in list(self.resends):
+            if not self._pending(resend):
+                self.resends.remove(resend)
+                self.note("resend_completed", str(resend))
+            elif (
+                resend.deadline_ns is not None
+                and resend.chunk_end is not None
+                and resend.cursor > resend.chunk_end
+                and not self.unseen(resend.from_seq, resend.chunk_end)
+            ):
+                resend.deadline_ns = None
+                self.note("resend_chunk_completed", f"{resend.from_seq}-{resend.chunk_end}")
+
+    def _tell_full(self) -> None:
+        full = self.gaps_full
+        if full and not self.full_told:
+            self.note("gaps_full", "too many gaps to keep apart: seen numbers count as missing")
+        self.full_told = full
+
+    # -- readings ------------------------------------------------------------------------------
+
+    @property
+    def outstanding_resends(self) -> list[tuple[int, int | None]]:
+        """Ranges requested and awaited."""
+        return [(r.from_seq, r.to_seq) for r in self.resends if r.deadline_ns is not None]
+
+    @property
+    def replay_rate_per_s(self) -> float | None:
+        """Numbers recovered per second since the last request; none while that has no length."""
+        elapsed_ns = self.recovery_last_ns - self.recovery_begun_ns
+        if not self.recovered or elapsed_ns <= 0:
+            return None
+        return self.recovered * 1e9 / elapsed_ns
+
+    @property
+    def drain_ms(self) -> int | None:
+        """Time to recover what is missing at the present rate; 0 with nothing missing, none without a rate."""
+        if not self.outstanding:
+            return 0
+        rate = self.replay_rate_per_s
+        return None if rate is None else round(self.outstanding / rate * 1_000)
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When ``expire`` has something to do."""
+        deadlines = [r.deadline_ns for r in self.resends if r.deadline_ns is not None]
+        if self.open.spans and self.venue.window_ns is not None:
+            deadlines.append(self.open.spans[0].opened_ns + self.venue.window_ns)
+        return min(deadlines, default=None)
+
+    # -- handover ------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[list[Any]]:
+        """As ``Watermark.dump``, with the requests under way and the fills that wait."""
+        yield from super().dump()
+        parked = [list(item) for item in self.parked.items()]
+        resends = [resend.dump() for resend in self.resends]
+        yield ["numbering", parked, resends, *(getattr(self, name) for name in _SCALARS)]
+
+    def load_row(self, kind: str, row: list[Any]) -> None:
+        """Restore one row of ``dump``."""
+        if kind != "numbering":
+            super().load_row(kind, row)
+            return
+        parked, resends, *scalars = row
+        self.parked = dict(parked)
+        self.resends = [Resend(*fields) for fields in resends]
+        for name, value in zip(_SCALARS, scalars, strict=True):
+            setattr(self, name, value)
