@@ -1,7 +1,9 @@
-"""Sets of sequence numbers as disjoint ranges: the one data structure of the numberings, and nothing else.
+"""Sets of sequence numbers as disjoint ranges: the one data structure of the numberings, and
+nothing else.
 
-A source that lost every other message of a day has as many gaps as messages, so a set is two sorted lists that
-``bisect`` searches: O(log gaps) to find a number, one move of a list's tail to split a range.
+A source that lost every other message of a day has as many gaps as messages, so a set is two sorted
+lists that ``bisect`` searches: O(log gaps) to find a number, one move of a list's tail to split a
+range.
 """
 
 from bisect import bisect_left, bisect_right
@@ -9,8 +11,11 @@ from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
 GAPS_MAX: Final = 16_384
-"""Ranges kept in one set. A chunk of 2,500 resent numbers can hold 1,250 gaps; this is a dozen of those, costs about
-3 MB and splits in a few microseconds. A source with more is not being recovered, it is being misread."""
+"""Ranges kept in one set.
+
+A chunk of 2,500 resent numbers can hold 1,250 gaps; this is a dozen of those, costs about 3 MB and
+splits in a few microseconds. A source with more is not being recovered, it is being misread.
+"""
 
 
 ROWS_MAX: Final = 1_000
@@ -39,8 +44,8 @@ class Range(NamedTuple):
 class Ranges:
     """A set of numbers, at most ``GAPS_MAX`` ranges of them.
 
-    At that bound it errs on one side only: a number may stay in although it was taken out, none leaves by itself.
-    ``full`` says that this has happened; it falls back once the set is empty.
+    At that bound it errs on one side only: a number may stay in although it was taken out, none
+    leaves by itself. ``full`` says that this has happened; it falls back once the set is empty.
     """
 
     __slots__ = ("ends", "full", "spans", "starts", "total")
@@ -135,7 +140,8 @@ class Ranges:
     def add(self, from_seq: int, to_seq: int, span: Span) -> None:
         """Put a range of numbers in, merged with what it touches.
 
-        Numbers below an open range were missed no later than it, so the opening time never falls along the set.
+        Numbers below an open range were missed no later than it, so the opening time never falls
+        along the set.
         """
         i = bisect_left(self.ends, from_seq - 1)
         j = bisect_right(self.starts, to_seq + 1)
@@ -169,7 +175,7 @@ class Ranges:
     # -- handover ------------------------------------------------------------------------------
 
     def dump(self) -> Iterator[list[Any]]:
-        """Rows of JSON values, at most ``ROWS_MAX`` ranges each; none when it never held anything."""
+        """Rows of JSON values, at most ``ROWS_MAX`` ranges each; none for an empty set."""
         for i in range(0, len(self.starts), ROWS_MAX):
             part = slice(i, i + ROWS_MAX)
             yield [self.full, self.starts[part], self.ends[part], list(map(list, self.spans[part]))]

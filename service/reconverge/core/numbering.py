@@ -1,7 +1,9 @@
-"""The protocol of one numbering: what each kind of message proves about its numbers (R1-R12, R15, R17).
+"""The protocol of one numbering: what each kind of message proves about its numbers (R1-R12, R15,
+R17).
 
-``core.watermark`` holds the numbers; here are the rules that move them, the requests under way, and the gap fills that
-wait for their turn. What the session must know of it goes to the shared list of findings.
+``core.watermark`` holds the numbers; here are the rules that move them, the requests under way, and
+the gap fills that wait for their turn. What the session must know of it goes to the shared list of
+findings.
 """
 
 from collections.abc import Iterator
@@ -13,8 +15,11 @@ from reconverge.core.venue import Limits, Venue
 from reconverge.core.watermark import COLD, Watermark
 
 PARKED_MAX: Final = 64
-"""Gap fills kept until their number is the expected one. An answer of 2,500 numbers rarely holds as many above a hole;
-one too many is dropped, and its numbers stay missing."""
+"""Gap fills kept until their number is the expected one.
+
+An answer of 2,500 numbers rarely holds as many above a hole; one too many is dropped, and its
+numbers stay missing.
+"""
 
 Kind = Literal[
     "sequence_violation",  # a number too low without possible-duplicate: hard failure (R2, R4)
@@ -23,7 +28,7 @@ Kind = Literal[
     "resend_begun",  # we requested a range
     "resend_chunk_completed",  # the venue's bound is reached: the rest needs the next request (R8)
     "resend_completed",  # all of a request came
-    "resend_incomplete",  # the source calls its answer complete, numbers are missing all the same (R17)
+    "resend_incomplete",  # its answer is said to be complete, but numbers are missing (R17)
     "resend_replaced",  # a further request while the venue's bound was under way (R8)
     "resend_rejected",  # the venue refused it (R12)
     "resend_timed_out",  # its answer fell silent (R12)
@@ -46,7 +51,10 @@ _SCALARS: Final = (
 
 
 class Finding(NamedTuple):
-    """Something the session should know of its numbers. ``kind`` is stable; ``detail`` is for people."""
+    """Something the session should know of its numbers.
+
+    ``kind`` is stable; ``detail`` is for people.
+    """
 
     kind: Kind
     channel: str | None
@@ -54,7 +62,7 @@ class Finding(NamedTuple):
 
 
 class Numbering(Watermark):
-    """One source's numbers under the rules of its venue: (channel, segment) in its present epoch (R14)."""
+    """One source's numbers, by channel, segment and epoch (R14), under the rules of its venue."""
 
     __slots__ = (
         "channel",
@@ -95,7 +103,10 @@ class Numbering(Watermark):
     # -- numbered messages ---------------------------------------------------------------------
 
     def number(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
-        """Account for a numbered message, whether or not it is the next one. True: process its content."""
+        """Account for a numbered message, whether or not it is the next one.
+
+        True: process its content.
+        """
         if seq == 0:  # R15: a backup that has not spoken yet says zero, which is no number
             return True
         if self.frontier == COLD:
@@ -111,7 +122,7 @@ class Numbering(Watermark):
         return self._not_missing(event, seq, now_ns)
 
     def _ahead(self, event: StreamEvent, seq: int, now_ns: int) -> None:
-        """A number from the frontier on: what it skips is missing, its own content is truth at once (R34)."""
+        """A number from the frontier on: what it skips is missing, its content is truth (R34)."""
         was_whole = self.is_whole
         replayed = event.poss_dup and self.tail_ns is not None
         if replayed:  # part of an answer whose end is unknown
@@ -132,7 +143,7 @@ class Numbering(Watermark):
             self.note("gap_opened", f"{first}-{upto - 1} missing")
 
     def _not_missing(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
-        """A number below the frontier that is seen, lost, excused, or older than all we know (R4)."""
+        """A number below the frontier that is seen, lost, excused, or older than the base (R4)."""
         if not event.poss_dup and seq < self.next_expected:
             self.note("sequence_violation", f"{seq} came, {self.next_expected} expected")
             return False
@@ -172,14 +183,14 @@ class Numbering(Watermark):
         return False
 
     def _answers_next(self, seq: int) -> bool:
-        """Whether a fill's own number is the one that an answer to a request of ours should bring next."""
+        """Whether a fill's own number is what an answer to a request should bring next."""
         return self.unseen(seq, seq) and any(
             resend.covers(seq) and not self.unseen(resend.from_seq, seq - 1)
             for resend in self.resends
         )
 
     def _park(self, event: StreamEvent, seq: int, new_seq: int, now_ns: int) -> None:
-        """R2: not applied; opens a gap up to its own number, and waits until that is the expected one."""
+        """R2: not applied; opens a gap up to its own number and waits for its turn."""
         if seq > self.frontier:
             self._miss(seq, now_ns)
         elif seq < self.frontier and seq not in self.open:
@@ -218,7 +229,7 @@ class Numbering(Watermark):
         return min(last, max(ends, default=last))
 
     def _end_tail(self, seq: int) -> None:
-        """A number that no request of ours covers is live, and shows where a gap of unknown end ended."""
+        """A number that no request covers is live: it ends a gap of unknown end."""
         if not any(resend.covers(seq) for resend in self.resends):
             self.tail_ns = None
 
@@ -275,7 +286,8 @@ class Numbering(Watermark):
     def snapshot(self, since_ns: int, now_ns: int) -> None:
         """A complete snapshot begun at ``since_ns`` reflects what was unseen by then (R17).
 
-        Missing numbers that are being resent stay missing: they will bring the executions a snapshot sums up.
+        Missing numbers that are being resent stay missing: they will bring the executions a
+        snapshot sums up.
         """
         was_whole = self.is_whole
         count = self.excuse_before(since_ns, missing_too=not self.awaiting)
@@ -340,7 +352,7 @@ class Numbering(Watermark):
         return any(resend.deadline_ns is not None for resend in self.resends)
 
     def _answered(self, from_seq: int, to_seq: int, now_ns: int) -> None:
-        """A part of an answer came: it renews the deadline; a hole before it is a gap inside the answer (R10)."""
+        """Part of an answer came: the deadline is renewed, a hole before it is a gap (R10)."""
         for resend in self.resends:
             if not resend.covers(from_seq):
                 continue
@@ -352,7 +364,7 @@ class Numbering(Watermark):
                 resend.deadline_ns = now_ns + self.limits.resend_timeout_ns
 
     def answer_complete(self, now_ns: int) -> None:
-        """The source calls its answer complete: what did not come is still missing, not recovered (R17)."""
+        """The answer is said to be complete: what did not come is still missing (R17)."""
         was_whole = self.is_whole
         self.tail_ns = None
         for resend in self.resends:
@@ -362,7 +374,7 @@ class Numbering(Watermark):
         self._settle(now_ns, was_whole=was_whole)
 
     def reject(self, reason: str | None, now_ns: int, *, unrecoverable: bool) -> None:
-        """The venue refuses the oldest request under way: its range is released, not recovered (R12)."""
+        """The venue refuses the oldest request: its range is released, not recovered (R12)."""
         was_whole = self.is_whole
         awaited = [resend for resend in self.resends if resend.deadline_ns is not None]
         refused = next(iter(awaited or self.resends), None)
@@ -457,7 +469,7 @@ class Numbering(Watermark):
 
     @property
     def drain_ms(self) -> int | None:
-        """Time to recover what is missing at the present rate; 0 with nothing missing, none without a rate."""
+        """Time to recover what is missing at the present rate; none without a rate."""
         if not self.outstanding:
             return 0
         rate = self.replay_rate_per_s

@@ -1,4 +1,4 @@
-"""Our own numbers as far as the peer's answers depend on them: what it lacks of them, and who asked for a restart."""
+"""Our own numbers as the peer's answers bear on them: what it lacks, who asked for a restart."""
 
 from typing import Any, Final
 
@@ -70,16 +70,21 @@ class Outbound:
         self.logon_sent = self.reset_sent = self.reset_owed = False
 
     def peer_expects(self, seq: int) -> bool | None:
-        """The peer's logon says which number of ours it expects next. True: it lacks some; None: it is ahead of us.
+        """The peer's logon says which number of ours it expects next. True: it lacks some; None: it
+        is ahead of us.
 
-        It has seen the logon of ours that it answers, so what it lacks ends before that (FIX 4.4, NextExpectedMsgSeqNum).
+        It has seen the logon of ours that it answers, so what it lacks ends before that (FIX 4.4,
+        NextExpectedMsgSeqNum).
         """
         if self.next_seq and seq > self.next_seq:
             return None
         return self.peer_lacks(seq, self.logon_seq - 1 if self.logon_seq else None)
 
     def peer_lacks(self, from_seq: int, to_seq: int | None) -> bool:
-        """The peer has not received a range of ours, up to now where no end is given. False when that is empty."""
+        """The peer has not received a range of ours, up to now where no end is given.
+
+        False when that is empty.
+        """
         sent = self.next_seq - 1
         last = sent if to_seq is None else min(to_seq, sent)
         if from_seq == 0 or from_seq > last:  # R15: zero is no number

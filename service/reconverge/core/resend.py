@@ -1,14 +1,18 @@
-"""Resend requests of one numbering and how far their answers have come (R8-R12); the budget of attempts (R18)."""
+"""Resend requests and how far their answers came (R8-R12); the budget of attempts (R18)."""
 
 from collections import deque
 from typing import Any, Final
 
 ATTEMPTS_KEPT_MAX: Final = 1_024
-"""Attempts remembered: far above any venue's limit, so that forgetting the oldest hides no alert."""
+"""Attempts remembered: far above any venue's limit, so that forgetting the oldest hides no alert.
+"""
 
 
 class Resend:
-    """One request of ours. It bounds what its answer may prove (R11) until the next request takes its place."""
+    """One request of ours.
+
+    It bounds what its answer may prove (R11) until the next request takes its place.
+    """
 
     __slots__ = ("begun_ns", "chunk_end", "cursor", "deadline_ns", "from_seq", "to_seq")
 
@@ -40,7 +44,8 @@ class Resend:
     def dump(self) -> list[Any]:
         """Its fields, in the order of the constructor."""
         return [
-            self.from_seq, self.to_seq, self.begun_ns, self.chunk_end, self.deadline_ns, self.cursor,
+            self.from_seq, self.to_seq, self.begun_ns,
+            self.chunk_end, self.deadline_ns, self.cursor,
         ]  # fmt: skip
 
 
@@ -60,7 +65,10 @@ class Attempts:
         return len(self._at_ns)
 
     def add(self, now_ns: int, window_ns: int, attempts_max: int) -> bool:
-        """Count one. True when the alert is due: once each time the window fills up to the limit."""
+        """Count one.
+
+        True when the alert is due: once each time the window fills up to the limit.
+        """
         if self.count(now_ns, window_ns) < attempts_max:
             self._warned = False
         self._at_ns.append(now_ns)

@@ -1,11 +1,12 @@
-"""All numberings of one session: which event moves which, what the session must know of it, and the readings.
+"""All numberings of one session: which event moves which, what the session must know, the readings.
 
-What a message proves about its numbers is ``core.numbering``'s. Here is whose numbers they are (R14), what our own side
-does (requests, logons, logouts: R12, R13, R18) and what the peer says of our numbers. docs/sequences.md explains both.
+What a message proves about its numbers is ``core.numbering``'s. Here is whose numbers they are
+(R14), what our own side does (requests, logons, logouts: R12, R13, R18) and what the peer says of
+our numbers. docs/sequences.md explains both.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from reconverge.core.events import (
     Disconnect,
@@ -26,22 +27,68 @@ from reconverge.core.numbering import Finding, Kind, Numbering
 from reconverge.core.outbound import Outbound
 from reconverge.core.resend import Attempts
 from reconverge.core.venue import Limits, Venue
+from reconverge.core.watermark import COLD
 
 __all__ = ["SOURCES_MAX", "Finding", "Kind", "Sequences"]
 
 SOURCES_MAX: Final = 256
-"""Numberings of one session. It has its own, a few drop-copy channels times market segments, and at CME one for each
-earlier session identifier of the week; more means that an adapter invents them."""
+"""Numberings of one session.
+
+It has its own, a few drop-copy channels times market segments, and at CME one for each earlier
+session identifier of the week; more means that an adapter invents them.
+"""
 RESEND_REQUEST: Final = "2"
 """FIX message type of a resend request, as a session reject names it (FIX 372)."""
 
 Key = tuple[str | None, str | None]
+Handler = Callable[[Any, Numbering, Any, int], bool]
+
+
+def _least(times_ns: Iterable[int | None]) -> int | None:
+    return min((at_ns for at_ns in times_ns if at_ns is not None), default=None)
+
+
+def _numbered(numbering: Numbering, event: StreamEvent, now_ns: int) -> bool:
+    return event.seq is None or numbering.number(event, event.seq, now_ns)
+
+
+def _gap_opened(_: object, numbering: Numbering, event: GapOpened, now_ns: int) -> bool:
+    numbering.gap_reported(max(event.from_seq, 1), event.to_seq, now_ns)
+    return True
+
+
+def _resend_rejected(_: object, numbering: Numbering, event: ResendRejected, now_ns: int) -> bool:
+    accepted = _numbered(numbering, event, now_ns)
+    if accepted:
+        numbering.reject(event.reason, now_ns, unrecoverable=event.unrecoverable)
+    return accepted
+
+
+def _request_reject(_: object, numbering: Numbering, event: RequestReject, now_ns: int) -> bool:
+    """A session reject (FIX 3) of a resend request is the generic form of refusing it."""
+    accepted = _numbered(numbering, event, now_ns)
+    if accepted and event.ref_msg_type == RESEND_REQUEST:
+        numbering.reject(event.reason, now_ns, unrecoverable=False)
+    return accepted
+
+
+def _resend_completed(_: object, numbering: Numbering, __: ResendCompleted, now_ns: int) -> bool:
+    numbering.answer_complete(now_ns)
+    return True
+
+
+def _gap_fill(_: object, numbering: Numbering, event: GapFill, now_ns: int) -> bool:
+    return numbering.fill(event, event.seq, event.new_seq, now_ns)
+
+
+def _sequence_reset(_: object, numbering: Numbering, event: SequenceReset, now_ns: int) -> bool:
+    return numbering.reset(event.new_seq, now_ns, poss_dup=event.poss_dup)
 
 
 class Sequences:
-    """Every numbering that concerns one session, keyed (channel, segment); ``channel`` None is order entry.
+    """Every numbering that concerns one session, keyed (channel, segment).
 
-    ``findings`` grows with each input; the session drains it.
+    ``channel`` None is order entry. ``findings`` grows with each input; the session drains it.
     """
 
     __slots__ = (
@@ -60,29 +107,35 @@ class Sequences:
     # -- inputs --------------------------------------------------------------------------------
 
     def accept(self, event: StreamEvent, now_ns: int) -> bool:
-        """Account for an event the venue sent. True: process its content; False: a duplicate, or refused."""
+        """Account for an event the venue sent.
+
+        True: process its content; False: a duplicate, or refused.
+        """
         numbering = self._numberings.get((event.channel, event.segment))
         if numbering is None:
             numbering = self._open((event.channel, event.segment))
             if numbering is None:
                 return True
         numbering.last_heard_ns = now_ns
-        handle = _ACCEPT.get(type(event))
+        handle = self._handlers.get(type(event))
         if handle is not None:
             return handle(self, numbering, event, now_ns)
         seq = event.seq
         if seq is None:
+            if numbering.frontier == COLD:  # a source without numbers is complete as it speaks
+                numbering.last_event_ns = event.event_ns
             return True
-        if (
-            seq == numbering.frontier and numbering.tail_ns is None
-        ):  # the next one, as nearly always
+        if seq == numbering.frontier and numbering.tail_ns is None:  # the usual case
             numbering.frontier = seq + 1
             numbering.last_event_ns = event.event_ns
             return True
         return numbering.number(event, seq, now_ns)
 
     def sent(self, event: StreamEvent, now_ns: int) -> None:
-        """Account for an event of ours. Every outbound one belongs here: the peer may say it lacks some (FIX 789)."""
+        """Account for an event of ours.
+
+        Every outbound one belongs here: the peer may say it lacks some (FIX 789).
+        """
         outbound = self._outbound((event.channel, event.segment))
         if isinstance(event, Logon):
             self._attempt(event.channel, now_ns)
@@ -99,7 +152,7 @@ class Sequences:
             self._flag_failover(event.channel, "we logged out")
 
     def path_lost(self, channel: str | None, why: str) -> None:
-        """The connection of a source ended: what was being resent on it is released (R12), and flagged (R13)."""
+        """A source's connection ended: its resends are released (R12) and that is flagged (R13)."""
         self._flag_failover(channel, why)
         for numbering in self._numberings.values():
             if numbering.channel == channel:
@@ -117,7 +170,7 @@ class Sequences:
             numbering.vouch(from_seq, to_seq, now_ns)
 
     def snapshot_proven(self, since_ns: int, now_ns: int) -> None:
-        """A complete snapshot of the venue's orders, begun at ``since_ns``, reflects what was unseen by then (R17)."""
+        """A complete snapshot begun at ``since_ns`` reflects what was unseen by then (R17)."""
         for numbering in self._numberings.values():
             numbering.snapshot(since_ns, now_ns)
 
@@ -131,6 +184,12 @@ class Sequences:
         self.limits = limits
         for numbering in self._numberings.values():
             numbering.limits = limits
+
+    def set_venue(self, venue: Venue) -> None:
+        """The session follows another venue profile from here on."""
+        self.venue = venue
+        for numbering in self._numberings.values():
+            numbering.venue = venue
 
     # -- parts of the inputs -------------------------------------------------------------------
 
@@ -190,7 +249,7 @@ class Sequences:
     def _next_expected(
         self, numbering: Numbering, outbound: Outbound, event: Logon, now_ns: int
     ) -> None:
-        """Both sides say what they expect (FIX 789): each resends the other's gap without a request."""
+        """Each side says what it expects (FIX 789) and is resent it without a request."""
         lacks = outbound.peer_expects(event.next_expected or 0)
         if lacks is None:
             detail = f"expects {event.next_expected}, we are at {outbound.next_seq}"
@@ -226,6 +285,23 @@ class Sequences:
         if accepted and outbound.peer_lacks(max(event.from_seq, 1), event.to_seq):
             self._peer_gap(event.channel, outbound)
         return accepted
+
+    # What does more than use up its number. Disconnects, missed heartbeats, switches, reported gaps
+    # and completions are observations of our side: a number on one of them is not the venue's.
+    _handlers: ClassVar[dict[type, Handler]] = {
+        Logon: _logon,
+        Logout: _logout,
+        Disconnect: _path_break,
+        HeartbeatMissed: _path_break,
+        GatewaySwitched: _path_break,
+        GapOpened: _gap_opened,
+        ResendRequested: _peer_request,
+        ResendRejected: _resend_rejected,
+        RequestReject: _request_reject,
+        ResendCompleted: _resend_completed,
+        GapFill: _gap_fill,
+        SequenceReset: _sequence_reset,
+    }
 
     # -- readings ------------------------------------------------------------------------------
 
@@ -269,7 +345,7 @@ class Sequences:
 
     @property
     def gaps_full(self) -> bool:
-        """Whether a bound was reached: readings err on the side of missing, and the session parks."""
+        """Whether a bound was reached: seen numbers may count as missing; the session parks."""
         return self._sources_full or any(n.gaps_full for n in self._numberings.values())
 
     @property
@@ -284,7 +360,7 @@ class Sequences:
     def peer_lacks(
         self, channel: str | None = None, segment: str | None = None
     ) -> tuple[int, int] | None:
-        """Our numbers that the peer says it has not received, both ends included: requests among them are ambiguous."""
+        """Our numbers that the peer has not received, both ends included: they are ambiguous."""
         outbound = self._outbounds.get((channel, segment))
         if outbound is None or not outbound.lacks_from:
             return None
@@ -293,7 +369,7 @@ class Sequences:
     # -- handover ------------------------------------------------------------------------------
 
     def dump(self) -> Iterator[list[Any]]:
-        """The whole state as rows of JSON values, each well below 256 KiB; findings must be drained before."""
+        """The whole state, findings apart, as rows of JSON values, each well below 256 KiB."""
         yield ["session", self._sources_full, self._attempts.dump()]
         for key, outbound in self._outbounds.items():
             yield ["outbound", *key, *outbound.dump()]
@@ -320,65 +396,3 @@ class Sequences:
             if numbering is not None:
                 numbering.load_row(kind, state)
         return sequences
-
-
-def _least(times_ns: Iterable[int | None]) -> int | None:
-    return min((at_ns for at_ns in times_ns if at_ns is not None), default=None)
-
-
-def _numbered(numbering: Numbering, event: StreamEvent, now_ns: int) -> bool:
-    return event.seq is None or numbering.number(event, event.seq, now_ns)
-
-
-def _gap_opened(_: Sequences, numbering: Numbering, event: GapOpened, now_ns: int) -> bool:
-    numbering.gap_reported(max(event.from_seq, 1), event.to_seq, now_ns)
-    return True
-
-
-def _resend_rejected(
-    _: Sequences, numbering: Numbering, event: ResendRejected, now_ns: int
-) -> bool:
-    accepted = _numbered(numbering, event, now_ns)
-    if accepted:
-        numbering.reject(event.reason, now_ns, unrecoverable=event.unrecoverable)
-    return accepted
-
-
-def _request_reject(_: Sequences, numbering: Numbering, event: RequestReject, now_ns: int) -> bool:
-    """A session reject (FIX 3) of a resend request is the generic form of refusing it."""
-    accepted = _numbered(numbering, event, now_ns)
-    if accepted and event.ref_msg_type == RESEND_REQUEST:
-        numbering.reject(event.reason, now_ns, unrecoverable=False)
-    return accepted
-
-
-def _resend_completed(_: Sequences, numbering: Numbering, __: ResendCompleted, now_ns: int) -> bool:
-    numbering.answer_complete(now_ns)
-    return True
-
-
-def _gap_fill(_: Sequences, numbering: Numbering, event: GapFill, now_ns: int) -> bool:
-    return numbering.fill(event, event.seq, event.new_seq, now_ns)
-
-
-def _sequence_reset(_: Sequences, numbering: Numbering, event: SequenceReset, now_ns: int) -> bool:
-    return numbering.reset(event.new_seq, now_ns, poss_dup=event.poss_dup)
-
-
-_Handler = Callable[[Sequences, Numbering, Any, int], bool]
-_ACCEPT: Final[dict[type, _Handler]] = {
-    Logon: Sequences._logon,
-    Logout: Sequences._logout,
-    Disconnect: Sequences._path_break,
-    HeartbeatMissed: Sequences._path_break,
-    GatewaySwitched: Sequences._path_break,
-    GapOpened: _gap_opened,
-    ResendRequested: Sequences._peer_request,
-    ResendRejected: _resend_rejected,
-    RequestReject: _request_reject,
-    ResendCompleted: _resend_completed,
-    GapFill: _gap_fill,
-    SequenceReset: _sequence_reset,
-}
-"""What does more than use up its number. Disconnects, missed heartbeats, switches, reported gaps and completions are
-observations of our side: a number on one of them is not the venue's."""

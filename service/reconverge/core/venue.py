@@ -1,7 +1,9 @@
-"""What a venue bounds and promises about numbers and replay, as data: the model of ``venues/*.toml`` and its parser.
+"""What a venue bounds and promises about numbers and replay, as data: the model of
+``venues/*.toml`` and its parser.
 
-Each setting of a profile is a table of a value and the source of that value, so that a number nobody published cannot
-pass for a fact: without a ``value`` the default below applies, and ``source`` says why. Files are read elsewhere.
+Each setting of a profile is a table of a value and the source of that value, so that a number
+nobody published cannot pass for a fact: without a ``value`` the default below applies, and
+``source`` says why. Files are read elsewhere.
 """
 
 from collections.abc import Mapping
@@ -28,7 +30,10 @@ class Limits(NamedTuple):
 
 
 class Venue(BaseModel):
-    """One venue's rules of numbering and replay. The defaults are those of an unknown FIX counterparty."""
+    """One venue's rules of numbering and replay.
+
+    The defaults are those of an unknown FIX counterparty.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -84,7 +89,10 @@ class Setting(BaseModel):
 
 
 def parse_venue(document: Mapping[str, Any]) -> Venue:
-    """The profile in a parsed TOML document. Raises ``pydantic.ValidationError`` naming every wrong key at once."""
+    """The profile in a parsed TOML document.
+
+    Raises ``pydantic.ValidationError`` naming every wrong key at once.
+    """
     settings = {
         name: Setting.model_validate(table) for name, table in document.get("settings", {}).items()
     }

@@ -1,8 +1,10 @@
-"""Which numbers of a source were seen, are missing, are lost, or are excused: the state, without the protocol.
+"""Which numbers of a source were seen, are missing, are lost, or are excused: the state, without
+the protocol.
 
-Every number from ``base`` to ``frontier - 1`` is in exactly one of four states. *Missing* (``open``): it may still come.
-*Lost*: nothing can replay it. *Excused*: unseen, but someone vouched that its loss does no harm. *Seen*, or proven to
-carry nothing: the rest. Three sets of ranges therefore hold everything. ``core.numbering`` moves numbers between them.
+Every number from ``base`` to ``frontier - 1`` is in exactly one of four states. *Missing*
+(``open``): it may still come. *Lost*: nothing can replay it. *Excused*: unseen, but someone vouched
+that its loss does no harm. *Seen*, or proven to carry nothing: the rest. Three sets of ranges
+therefore hold everything. ``core.numbering`` moves numbers between them.
 """
 
 from collections.abc import Iterator
@@ -13,7 +15,10 @@ from reconverge.core.gaps import Range, Ranges, Span
 COLD: Final = -1
 """Frontier of a source that has shown no number yet."""
 EPOCHS_MAX: Final = 16
-"""Earlier epochs whose losses are kept apart: numbers restart once a day or once a week. Older ones are pooled."""
+"""Earlier epochs whose losses are kept apart: numbers restart once a day or once a week.
+
+Older ones are pooled.
+"""
 
 _SETS: Final = ("open", "lost", "excused")
 _SCALARS: Final = (
@@ -52,7 +57,7 @@ class Watermark:
         self.frontier = upto
 
     def miss_below(self, from_seq: int, to_seq: int, now_ns: int) -> None:
-        """The base moves down to ``from_seq``: missing up to ``to_seq``, and from there neither seen nor asked for."""
+        """The base moves down to ``from_seq``: missing up to ``to_seq``, not asked for above."""
         span = Span(now_ns, now_ns, 0)
         self.open.add(from_seq, to_seq, span)
         if to_seq < self.base - 1:
@@ -74,7 +79,10 @@ class Watermark:
         return _count(pieces)
 
     def excuse(self, from_seq: int, to_seq: int, now_ns: int) -> int:
-        """The unseen numbers of the range do no harm, in whatever epoch they were. How many they were."""
+        """The unseen numbers of the range do no harm, in whatever epoch they were.
+
+        How many they were.
+        """
         if self.tail_ns is not None and from_seq <= self.frontier <= to_seq:
             self.miss(to_seq + 1, now_ns)
             self.tail_ns = None
@@ -105,7 +113,10 @@ class Watermark:
         return _count(stale)
 
     def next_epoch(self, now_ns: int) -> int:
-        """Numbers restart at one: what is missing in this epoch is lost with it. How many that were."""
+        """Numbers restart at one: what is missing in this epoch is lost with it.
+
+        How many that were.
+        """
         if self.tail_ns is not None:  # a gap of unknown end holds one number at least
             self.miss(self.frontier + 1, now_ns)
             self.tail_ns = None
@@ -125,7 +136,10 @@ class Watermark:
 
     @property
     def next_expected(self) -> int:
-        """The lowest number that may still come, 0 while none is known. Lost numbers are not awaited (R3)."""
+        """The lowest number that may still come, 0 while none is known.
+
+        Lost numbers are not awaited (R3).
+        """
         return self.open.starts[0] if self.open.starts else max(self.frontier, 0)
 
     @property
@@ -150,9 +164,11 @@ class Watermark:
 
     @property
     def complete_up_to_ns(self) -> int:
-        """Event time up to which nothing is missing or lost: of the last message before the first hole.
+        """Event time up to which nothing is missing or lost: of the last message before the first
+        hole.
 
-        While a hole is being replayed this does not move: the event times of resent messages are not trusted.
+        While a hole is being replayed this does not move: the event times of resent messages are
+        not trusted.
         """
         spans = [ranges.spans[0].before_ns for ranges in (self.open, self.lost) if ranges.spans]
         return min(spans, default=self.last_event_ns)
@@ -189,7 +205,7 @@ class Watermark:
     # -- handover ------------------------------------------------------------------------------
 
     def dump(self) -> Iterator[list[Any]]:
-        """The whole state as rows of JSON values, the kind of each first; ``load_row`` restores them."""
+        """The whole state as rows of JSON values, the kind of each first."""
         yield ["watermark", *(getattr(self, name) for name in _SCALARS)]
         for name in _SETS:
             yield from ([name, *row] for row in getattr(self, name).dump())
