@@ -10,6 +10,7 @@ from decimal import Decimal
 from tests.engines.messages import (
     CL_ORD_ID,
     CL_ORD_LINK_ID,
+    INACTIVE,
     LAST_RPT_REQUESTED,
     MASS_STATUS_REQ_ID,
     MSG_TYPE,
@@ -19,7 +20,6 @@ from tests.engines.messages import (
     PRICE,
     SIDE,
     SYMBOL,
-    TERMINAL,
     TEXT,
     TIME_IN_FORCE,
     TOT_NUM_REPORTS,
@@ -52,8 +52,8 @@ class Order:
 
     @property
     def leaves(self) -> int:
-        """Open quantity; none once terminal."""
-        return 0 if self.status in TERMINAL else self.quantity - self.cum
+        """Open quantity that can execute."""
+        return 0 if self.status in INACTIVE else self.quantity - self.cum
 
     @property
     def average(self) -> Decimal:
@@ -83,23 +83,28 @@ class Book:
     orders: dict[str, Order] = field(default_factory=dict)  # by OrderID
     chain: dict[str, Order] = field(default_factory=dict)  # by every ClOrdID ever accepted
     fills: dict[str, Fill] = field(default_factory=dict)  # by ExecID of the trade
-    seen: set[str] = field(default_factory=set)  # ClOrdIDs of requests that reached the venue
     exec_count: int = 0
 
     def working(self) -> list[Order]:
         """Orders with open quantity, oldest first."""
         return [order for order in self.orders.values() if order.leaves > 0]
 
-    def handle(self, request: Request) -> list[Report | Fields]:
-        """Answer a new order, cancel or replace; reports go to both streams, rejects to one."""
-        self.seen.add(request[CL_ORD_ID])
+    def handle(self, request: Request, *, slowly: bool = False) -> list[Report | Fields]:
+        """Answer a new order, cancel or replace; reports go to both streams, rejects to one.
+
+        Slowly: a pending report comes before the answer.
+        """
         match request[MSG_TYPE]:
             case "D":
-                return [self._new(request)]
+                order = self._enter(request)
+                pending = [self.say(order, ExecKind.PENDING_NEW)] if slowly else []
+                return [*pending, self._accept(order)]
             case "F":
-                return [self._cancel(request)]
+                pending = self._pending(request, ExecKind.PENDING_CANCEL) if slowly else []
+                return [*pending, self._cancel(request)]
             case _:
-                return [self._replace(request)]
+                pending = self._pending(request, ExecKind.PENDING_REPLACE) if slowly else []
+                return [*pending, self._replace(request)]
 
     def statuses(self, request: Request) -> list[Report]:
         """Answer a status request: the one order asked for, or all working orders, counted."""
@@ -148,7 +153,7 @@ class Book:
         fill.busted = True
         order.cum -= fill.quantity
         order.paid -= fill.quantity * fill.price
-        if order.status not in TERMINAL:
+        if order.status not in INACTIVE:
             order.status = "1" if order.cum else "0"
         return replace(
             self.report(order, ExecKind.TRADE_CANCEL),
@@ -174,9 +179,20 @@ class Book:
         order.quantity = max(quantity, order.cum + 1)
         return replace(self.report(order, ExecKind.RESTATED), restatement="declined")
 
-    def pend_cancel(self, order: Order) -> Report:
-        """Say that a cancel is being worked on; the order still works."""
-        return replace(self.report(order, ExecKind.PENDING_CANCEL), status="6")
+    def say(self, order: Order, kind: ExecKind) -> Report:
+        """Report a passing status (pending, stopped): the order works as before."""
+        return replace(self.report(order, kind), status=kind.value)
+
+    def expire(self, order: Order) -> Report:
+        """End an order whose time is over."""
+        order.status = "C"
+        return self.report(order, ExecKind.EXPIRED)
+
+    def done_for_day(self, order: Order) -> Report:
+        """Stop an order for the day: it keeps open quantity that cannot execute."""
+        order.status = "3"
+        leaves = order.quantity - order.cum
+        return replace(self.report(order, ExecKind.DONE_FOR_DAY), leaves=leaves)
 
     def cancel_on_disconnect(self, order: Order) -> Report:
         """Cancel an order because its session's connection was lost."""
@@ -212,7 +228,7 @@ class Book:
             for number, report in enumerate(reports, start=1)
         ]
 
-    def _new(self, request: Request) -> Report:
+    def _enter(self, request: Request) -> Order:
         order = Order(
             order_id=f"V{len(self.orders) + 1:05d}",
             cl_ord_id=request[CL_ORD_ID],
@@ -225,11 +241,19 @@ class Book:
         )
         self.orders[order.order_id] = order
         self.chain[order.cl_ord_id] = order
+        return order
+
+    def _accept(self, order: Order) -> Report:
         if order.symbol in self.symbols:
             return self.report(order, ExecKind.NEW)
         order.status = "8"
         why = ((ORD_REJ_REASON, "1"), (TEXT, "unknown symbol"))
         return replace(self.report(order, ExecKind.REJECTED), extra=why)
+
+    def _pending(self, request: Request, kind: ExecKind) -> list[Report]:
+        order = self.chain[request[ORIG_CL_ORD_ID]]
+        report = self.say(order, kind)
+        return [replace(report, cl_ord_id=request[CL_ORD_ID], orig_cl_ord_id=order.cl_ord_id)]
 
     def _cancel(self, request: Request) -> Report | Fields:
         order = self.chain.get(request[ORIG_CL_ORD_ID])

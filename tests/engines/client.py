@@ -22,6 +22,40 @@ DROP_COPY_HEARTBEAT_S = 2
 BEGIN_SEQ_NO, END_SEQ_NO, NEW_SEQ_NO, RESET_SEQ_NUM_FLAG = 7, 16, 36, 141
 
 
+class ChunkedResend:
+    """Asks for a gap that a logon opened in ranges of `size` messages; the engine asks for all."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self._gap_end = 0  # last missing number
+        self._chunk_end = 0  # last number of the range on its way; 0 when none is
+
+    def first(self, request: Any) -> None:
+        """Cut the engine's open-ended request down to the first range."""
+        begin = int(request.getField(BEGIN_SEQ_NO))
+        if self.size and begin <= self._gap_end:
+            self._chunk_end = min(begin + self.size - 1, self._gap_end)
+            request.setField(fix.StringField(END_SEQ_NO, str(self._chunk_end)))
+
+    def next(self, received: dict[int, str]) -> Fields:
+        """Return the request for the next range once this one's last number is in, else nothing."""
+        last = int(received[MSG_SEQ_NUM])
+        match received[MSG_TYPE]:
+            case "A":
+                self._gap_end = last - 1
+                return []
+            case "2":  # handed up even when its own number is too high
+                return []
+            case "4":
+                last = int(received[NEW_SEQ_NO]) - 1
+        if not self._chunk_end or last < self._chunk_end:
+            return []
+        begin, self._chunk_end = self._chunk_end + 1, 0
+        if begin > self._gap_end:
+            return []
+        return [(MSG_TYPE, "2"), (BEGIN_SEQ_NO, str(begin)), (END_SEQ_NO, "0")]
+
+
 class Firm(fix.Application):  # type: ignore[misc]
     """The initiator's callbacks for both sessions, on the engine's thread."""
 
@@ -29,9 +63,7 @@ class Firm(fix.Application):  # type: ignore[misc]
         super().__init__()
         self.link = link
         self.sessions: dict[str, Any] = {}
-        self._chunk_size: int = config["chunk_size"]
-        self._gap_end = 0  # last missing number of the gap that a logon opened
-        self._chunk_end = 0  # last number of the chunk on its way; 0 when none is
+        self._resend = ChunkedResend(config["chunk_size"])
 
     def onCreate(self, session_id: Any) -> None:
         self.sessions[_stream(session_id)] = engine.kept(session_id)
@@ -43,22 +75,11 @@ class Firm(fix.Application):  # type: ignore[misc]
         self.link.emit("logout", stream=_stream(session_id))
 
     def toAdmin(self, message: Any, session_id: Any) -> None:
-        """Cut the engine's open-ended resend request down to the first chunk."""
-        if message.getHeader().getField(MSG_TYPE) != "2":
-            return
-        begin = int(message.getField(BEGIN_SEQ_NO))
-        if self._chunk_size and begin <= self._gap_end:
-            self._chunk_end = min(begin + self._chunk_size - 1, self._gap_end)
-            message.setField(fix.StringField(END_SEQ_NO, str(self._chunk_end)))
-        self.link.emit("resend-requested", stream=_stream(session_id), begin=begin)
+        if message.getHeader().getField(MSG_TYPE) == "2":
+            self._resend.first(message)
 
     def fromAdmin(self, message: Any, session_id: Any) -> None:
-        fields = as_request(engine.read(message))
-        if fields[MSG_TYPE] == "A":
-            self._gap_end = int(fields[MSG_SEQ_NUM]) - 1
-        last = int(fields.get(NEW_SEQ_NO, "1")) - 1 if fields[MSG_TYPE] == "4" else 0
-        self._ask_for_next_chunk(session_id, last)
-        self.link.emit("admin", stream=_stream(session_id), fields=list(fields.items()))
+        self._received("admin", message, session_id)
 
     def toApp(self, message: Any, session_id: Any) -> None:
         """Stale requests are not replayed: the engine gap-fills over them."""
@@ -66,18 +87,13 @@ class Firm(fix.Application):  # type: ignore[misc]
             raise fix.DoNotSend
 
     def fromApp(self, message: Any, session_id: Any) -> None:
-        fields = engine.read(message)
-        self._ask_for_next_chunk(session_id, int(as_request(fields)[MSG_SEQ_NUM]))
-        self.link.emit("message", stream=_stream(session_id), fields=fields)
+        self._received("message", message, session_id)
 
-    def _ask_for_next_chunk(self, session_id: Any, last: int) -> None:
-        """Request the next range once the number that ends this one has arrived."""
-        if not self._chunk_end or last < self._chunk_end:
-            return
-        begin, self._chunk_end = self._chunk_end + 1, 0
-        if begin <= self._gap_end:
-            request = [(MSG_TYPE, "2"), (BEGIN_SEQ_NO, str(begin)), (END_SEQ_NO, "0")]
+    def _received(self, event: str, message: Any, session_id: Any) -> None:
+        fields, stream = engine.read(message), _stream(session_id)
+        if stream == "order-entry" and (request := self._resend.next(as_request(fields))):
             fix.Session.sendToTarget(engine.message(request), session_id)
+        self.link.emit(event, stream=stream, fields=fields)
 
 
 def _stream(session_id: Any) -> str:

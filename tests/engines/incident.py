@@ -238,7 +238,6 @@ class Incident:
         believed = [order_id for order_id, leaves in stage.belief.items() if leaves]
         chains = [stage.book.orders[order_id].cl_ord_id for order_id in believed]
         for cl_ord_id in (*chains, *self.facts.requests_never_arrived):
-            stage.answered.discard(cl_ord_id)
             about = as_request(stage.requests[cl_ord_id])
             stage.ask(self._trader.status(cl_ord_id, about[SYMBOL], about[SIDE]))
 

@@ -29,18 +29,24 @@ CL_ORD_LINK_ID, MASS_STATUS_REQ_ID, MASS_STATUS_REQ_TYPE = 583, 584, 585
 TOT_NUM_REPORTS, LAST_RPT_REQUESTED = 911, 912
 
 SOH = "\x01"
-TERMINAL = frozenset("248C")  # OrdStatus: filled, canceled, rejected, expired
+# OrdStatus of an order that cannot execute: filled, done for day, canceled, rejected, expired.
+INACTIVE = frozenset("2348C")
 
 
 class ExecKind(StrEnum):
     """What an execution report tells; the value is ExecType (150) from FIX 4.3 on."""
 
     NEW = "0"
+    DONE_FOR_DAY = "3"
     CANCELED = "4"
     REPLACED = "5"
     PENDING_CANCEL = "6"
+    STOPPED = "7"
     REJECTED = "8"
+    PENDING_NEW = "A"
+    EXPIRED = "C"
     RESTATED = "D"
+    PENDING_REPLACE = "E"
     TRADE = "F"
     TRADE_CORRECT = "G"
     TRADE_CANCEL = "H"
@@ -125,10 +131,9 @@ def _exec_type(version: Version, report: Report) -> Fields:
         return [(EXEC_TYPE, report.kind.value), (ORD_STATUS, status)]
     if report.kind is ExecKind.REPLACED and status == "0":
         status = "5"
-    by_event = {ExecKind.NEW, ExecKind.CANCELED, ExecKind.REPLACED, ExecKind.REJECTED}
-    by_event |= {ExecKind.PENDING_CANCEL, ExecKind.RESTATED}
-    exec_type = report.kind.value if report.kind in by_event else status
     trans_type = _EXEC_TRANS_TYPE_42.get(report.kind, "0")
+    by_status = report.kind is ExecKind.TRADE or trans_type != "0"
+    exec_type = status if by_status else report.kind.value
     return [(EXEC_TRANS_TYPE, trans_type), (EXEC_TYPE, exec_type), (ORD_STATUS, status)]
 
 

@@ -18,12 +18,12 @@ from tests.engines.book import Book
 from tests.engines.link import Child, Event
 from tests.engines.messages import (
     CL_ORD_ID,
+    INACTIVE,
     LAST_RPT_REQUESTED,
     LEAVES_QTY,
     MSG_TYPE,
     ORD_STATUS,
     ORDER_ID,
-    TERMINAL,
     Fields,
     Report,
     Request,
@@ -59,7 +59,8 @@ class Stage:
         self.held: list[Request] | None = None  # requests inside the venue, unanswered
         self.drop_copy_lag_s = 0.0
         self.counts: Counter[tuple[str, str, str]] = Counter()  # (process, event, stream)
-        self.answered: set[str] = set()  # ClOrdIDs the firm heard of on the entry path
+        self.slow: set[str] = set()  # ClOrdIDs that get a pending report before their answer
+        self.answers: Counter[str] = Counter()  # messages the firm heard on the entry path
         self.belief: dict[str, int] = {}  # OrderID -> leaves, as the entry path told the firm
         self.last: dict[tuple[str, str], Event] = {}  # newest event of a kind, by process
         self.requests: dict[str, Fields] = {}  # what the firm sent, by ClOrdID
@@ -97,11 +98,14 @@ class Stage:
         self.tell_firm("send", fields=fields)
         self.until_said(FIRM, "sent", before=before)
 
-    def ask(self, fields: Fields) -> None:
-        """Let the firm send one request and wait for the venue's answer to arrive."""
-        self.request(fields)
+    def ask(self, fields: Fields, *, slowly: bool = False) -> None:
+        """Let the firm send one request and wait until all of the venue's answer has arrived."""
         cl_ord_id = as_request(fields)[CL_ORD_ID]
-        self.until(lambda: cl_ord_id in self.answered, f"an answer to {cl_ord_id}")
+        due = self.answers[cl_ord_id] + 1 + slowly
+        if slowly:
+            self.slow.add(cl_ord_id)
+        self.request(fields)
+        self.until(lambda: self.answers[cl_ord_id] >= due, f"an answer to {cl_ord_id}")
 
     def publish(self, report: Report, *, lost: bool = False) -> None:
         """Send one execution report on both paths; a lost one is never replayed on entry."""
@@ -195,7 +199,11 @@ class Stage:
 
     def _process(self, request: Request) -> None:
         status = request[MSG_TYPE] in STATUS_REQUESTS
-        for reply in self.book.statuses(request) if status else self.book.handle(request):
+        slowly = request.get(CL_ORD_ID) in self.slow
+        replies = (
+            self.book.statuses(request) if status else self.book.handle(request, slowly=slowly)
+        )
+        for reply in replies:
             if not isinstance(reply, Report):
                 self.answer(reply)
             elif status:  # a status answers a question of this session: no drop copy of it
@@ -207,8 +215,8 @@ class Stage:
         """Note what the entry path told the firm."""
         self.message_types[message[MSG_TYPE]] += 1
         if message[MSG_TYPE] in {"8", "9"}:
-            self.answered.add(message[CL_ORD_ID])
+            self.answers[message[CL_ORD_ID]] += 1
         if message[MSG_TYPE] == "8":
-            dead = message[ORD_STATUS] in TERMINAL
+            dead = message[ORD_STATUS] in INACTIVE
             self.snapshots_complete += message.get(LAST_RPT_REQUESTED) == "Y"
             self.belief[message[ORDER_ID]] = 0 if dead else int(message[LEAVES_QTY])

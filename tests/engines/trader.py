@@ -24,6 +24,7 @@ from tests.engines.messages import (
     SYMBOL,
     TIME_IN_FORCE,
     TRANSACT_TIME,
+    ExecKind,
     Fields,
     utc_now,
 )
@@ -152,7 +153,12 @@ class Trader:
             self._bust,
             self._correct,
             lambda: self._stage.publish(self._stage.book.restate(self._largest(), 100)),
-            self._slow_cancel,
+            lambda: self._stage.publish(self._stage.book.expire(self._any())),
+            lambda: self._stage.publish(self._stage.book.done_for_day(self._any())),
+            lambda: self._stage.publish(self._stage.book.say(self._any(), ExecKind.STOPPED)),
+            lambda: self._stage.ask(self.new(), slowly=True),
+            lambda: self._stage.ask(self.replace(self._any()), slowly=True),
+            lambda: self._stage.ask(self.cancel(self._any()), slowly=True),
         ]
 
     def _any(self) -> Order:
@@ -198,8 +204,3 @@ class Trader:
         order, book = self._traded(), self._stage.book
         fills = [f for f in book.fills.values() if f.order_id == order.order_id and not f.busted]
         self._stage.publish(book.correct(fills[-1], fills[-1].price - TICK))
-
-    def _slow_cancel(self) -> None:
-        order = self._any()
-        self._stage.publish(self._stage.book.pend_cancel(order))
-        self._stage.ask(self.cancel(order))

@@ -19,7 +19,7 @@ from tests.engines import engine
 from tests.engines.link import ChildLink, Event
 from tests.engines.messages import EXEC_ID, MSG_SEQ_NUM, MSG_TYPE, POSS_DUP_FLAG, as_request
 
-GAP_FILL_FLAG, NEXT_EXPECTED_MSG_SEQ_NUM = 123, 789
+ORIG_SENDING_TIME, GAP_FILL_FLAG, NEXT_EXPECTED_MSG_SEQ_NUM = 122, 123, 789
 RELEASE_DEADLINE_S = 30.0
 REQUESTS = frozenset("DFGH") | {"AF"}
 
@@ -59,6 +59,8 @@ class Gateway(fix.Application):  # type: ignore[misc]
             message.setField(fix.StringField(NEXT_EXPECTED_MSG_SEQ_NUM, str(target)))
         if msg_type == "4" and self._config["reset_mode"]:
             message.removeField(GAP_FILL_FLAG)  # the same numbers, but nothing is replayed
+            for tag in (POSS_DUP_FLAG, ORIG_SENDING_TIME):
+                message.getHeader().removeField(tag)
 
     def fromAdmin(self, message: Any, session_id: Any) -> None:
         """Hold the answer to a resend request until the scenario lets it go."""
