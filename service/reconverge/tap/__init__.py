@@ -1,0 +1,1 @@
+"""Adapters that turn real feeds into the events of ``core.events``: FIX engine logs."""

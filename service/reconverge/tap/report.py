@@ -1,0 +1,74 @@
+"""What a call says of itself: the rejects kept in a file, the summary on standard error."""
+
+from dataclasses import fields
+from typing import IO, Any, Final
+
+import orjson
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from reconverge.tap.framing import Unreadable
+from reconverge.tap.pipeline import Counts
+
+SHOWN_MAX: Final = 10
+"""Rejects shown on standard error; all of them go to the rejects file."""
+_SHOWN_BYTES: Final = 160
+
+
+class Rejects:
+    """Keeps every line that could not be read: the first ones to show, all of them verbatim in a
+    file.
+
+    The file reads ``# FILE:LINE: REASON`` and then the line as it was. The tap skips lines that
+    start with ``#``, so the file can be mended and read again.
+    """
+
+    def __init__(self, file: IO[bytes] | None = None) -> None:
+        self._file = file
+        self.first: list[Unreadable] = []
+
+    def __call__(self, unreadable: Unreadable) -> None:
+        """Keep one."""
+        if len(self.first) < SHOWN_MAX:
+            self.first.append(unreadable)
+        if self._file is not None:
+            note = f"# {unreadable.origin}: {unreadable.reason}\n".encode()
+            self._file.write(note + unreadable.raw + b"\n")
+            self._file.flush()
+
+
+def as_json(counts: Counts, rejects: Rejects) -> bytes:
+    """The summary for machines, one line."""
+    shown: list[dict[str, Any]] = [
+        {"at": str(each.origin), "reason": each.reason} for each in rejects.first
+    ]
+    totals = {field.name: getattr(counts, field.name) for field in fields(counts)}
+    return orjson.dumps(totals | {"first_rejects": shown})
+
+
+def show(console: Console, counts: Counts, rejects: Rejects) -> None:
+    """The summary for people."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    table.add_column(justify="right", style="bold")
+    table.add_column()
+    table.add_row(str(counts.messages), "FIX messages")
+    for kind, count in counts.events.most_common():
+        table.add_row(str(count), f"  {kind}")
+    table.add_row(str(counts.notes), "engine notes and other text")
+    if counts.reduced:
+        table.add_row(str(counts.reduced), "requests of ours kept as other_message")
+    for pair, count in counts.other_sessions.most_common():
+        table.add_row(str(count), escape(f"messages of another session, {pair}, left out"))
+    table.add_row(
+        str(counts.rejects), "lines that could not be read", style="red" if counts.rejects else None
+    )
+    console.print(table)
+    for each in rejects.first:
+        text = each.raw[:_SHOWN_BYTES].replace(b"\x01", b"|").decode(errors="replace")
+        console.print(
+            f"[red]{escape(str(each.origin))}[/]: {escape(each.reason)}\n  {escape(text)}"
+        )
+    more = counts.rejects + counts.reduced - len(rejects.first)
+    if more > 0:
+        console.print(f"... and {more} more")

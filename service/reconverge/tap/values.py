@@ -1,0 +1,82 @@
+"""FIX data types as text, turned into what the contract holds: exact decimals, integers, flags, UTC
+nanoseconds.
+
+Sources: FIX 5.0 SP2, volume 1, data types. Every function raises ``ValueError`` with a reason a
+person can read.
+"""
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from typing import Final
+
+NS_PER_S: Final = 1_000_000_000
+
+_CONTRACT_DECIMAL = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,9})?")
+_FIX_FLOAT = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?")
+_UTC_TIMESTAMP = re.compile(r"(\d{8})-(\d\d):(\d\d):(\d\d)(?:\.(\d{1,12}))?", re.ASCII)
+_DIGITS_MAX = 18
+_DECIMALS_MAX = 9
+
+
+def decimal_text(text: str) -> str:
+    """The contract's ``DecimalText`` of a FIX float, exactly: ``.5`` is ``0.5``, ``100.`` is
+    ``100``.
+
+    FIX allows leading and trailing zeros in any number and forbids exponents. Text that the
+    contract already allows is kept as it is.
+    """
+    if _CONTRACT_DECIMAL.fullmatch(text):
+        return text
+    parts = _FIX_FLOAT.fullmatch(text)
+    if parts is None or not (parts[2] or parts[3]):
+        raise ValueError(f"{text!r} is not a FIX decimal")
+    whole = parts[2].lstrip("0") or "0"
+    fraction = (parts[3] or "").rstrip("0")
+    if len(whole) > _DIGITS_MAX:
+        raise ValueError(f"{text!r} has more than {_DIGITS_MAX} digits before the point")
+    if len(fraction) > _DECIMALS_MAX:
+        raise ValueError(f"{text!r} has more than {_DECIMALS_MAX} decimals")
+    sign = "-" if parts[1] == "-" else ""
+    return f"{sign}{whole}.{fraction}" if fraction else f"{sign}{whole}"
+
+
+def integer(text: str) -> int:
+    """A FIX int that cannot be negative, such as a sequence number."""
+    if not (text.isascii() and text.isdigit()):
+        raise ValueError(f"{text!r} is not a number")
+    return int(text)
+
+
+def flag(text: str) -> bool:
+    """A FIX Boolean."""
+    if text not in {"Y", "N"}:
+        raise ValueError(f"{text!r} is neither Y nor N")
+    return text == "Y"
+
+
+def timestamp_ns(text: str) -> int:
+    """A FIX UTCTimestamp in nanoseconds since the epoch; anything finer is cut off."""
+    parts = _UTC_TIMESTAMP.fullmatch(text)
+    if parts is None:
+        raise ValueError(f"{text!r} is not a FIX UTC timestamp")
+    return day_ns(parts[1]) + time_of_day_ns(parts[2], parts[3], parts[4], parts[5])
+
+
+@lru_cache(maxsize=1024)
+def day_ns(yyyymmdd: str) -> int:
+    """Midnight UTC of a day, in nanoseconds since the epoch."""
+    try:
+        midnight = datetime.strptime(yyyymmdd, "%Y%m%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ValueError(f"{yyyymmdd!r} is not a day") from None
+    return int(midnight.timestamp()) * NS_PER_S
+
+
+def time_of_day_ns(hour: str, minute: str, second: str, fraction: str | None) -> int:
+    """Nanoseconds since midnight."""
+    h, m, s = int(hour), int(minute), int(second)
+    if h > 23 or m > 59 or s > 60:
+        raise ValueError(f"{hour}:{minute}:{second} is not a time of day")
+    nanos = int(fraction[:9].ljust(9, "0")) if fraction else 0
+    return ((h * 60 + m) * 60 + s) * NS_PER_S + nanos
