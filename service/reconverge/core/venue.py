@@ -68,6 +68,9 @@ class Venue(BaseModel):
         default=None,
         description="Heartbeat interval where the protocol fixes it; none: agreed at logon.",
     )
+    notes: tuple[str, ...] = Field(
+        default=(), description="What an adapter and an operator must know of its numbers besides."
+    )
     sources: Mapping[str, str] = Field(
         default_factory=dict, description="Where each setting was published, by name."
     )
@@ -79,7 +82,7 @@ class Venue(BaseModel):
 
 
 class Setting(BaseModel):
-    """One setting of a profile: a value, or none and the reason."""
+    """One setting of a profile file: a value, no bound, or neither (the default), and why."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -88,21 +91,28 @@ class Setting(BaseModel):
     source: str = Field(min_length=1)
 
 
+class Profile(BaseModel):
+    """A profile file as it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    title: str
+    notes: tuple[str, ...] = ()
+    settings: Mapping[str, Setting]
+
+
 def parse_venue(document: Mapping[str, Any]) -> Venue:
     """The profile in a parsed TOML document.
 
     Raises ``pydantic.ValidationError`` naming every wrong key at once.
     """
-    settings = {
-        name: Setting.model_validate(table) for name, table in document.get("settings", {}).items()
-    }
+    profile = Profile.model_validate(document)
     values = {
         name: setting.value
-        for name, setting in settings.items()
+        for name, setting in profile.settings.items()
         if setting.value is not None or setting.unbounded
     }
-    return Venue.model_validate(
-        {name: value for name, value in document.items() if name != "settings"}
-        | values
-        | {"sources": {name: setting.source for name, setting in settings.items()}}
-    )
+    sources = {name: setting.source for name, setting in profile.settings.items()}
+    head = {"id": profile.id, "title": profile.title, "notes": profile.notes}
+    return Venue.model_validate({**values, **head, "sources": sources})
