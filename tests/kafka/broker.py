@@ -1,7 +1,7 @@
 """A real Apache Kafka on loopback, for tests, chaos drills and benchmarks.
 
     with KafkaCluster() as kafka:
-        kafka.create_topic("caps", partitions=4, **{"cleanup.policy": "compact"})
+        kafka.create_topic("caps", partitions=4, config={"cleanup.policy": "compact"})
         AIOKafkaProducer(**kafka.client())
 
     with KafkaCluster(3) as kafka:              # replication 3, two in sync to acknowledge
@@ -100,6 +100,7 @@ class KafkaCluster:
                 {
                     "bootstrap.servers": ",".join(f"{HOST}:{p[1]}" for p in self._ports.values()),
                     "log_level": 0,  # refused connections are expected here
+                    "socket.timeout.ms": 2000,  # a paused node must not hold up the answer
                 }
             )
             self._await_brokers(self.nodes)
@@ -137,17 +138,19 @@ class KafkaCluster:
             return common | {"sasl_oauth_token_provider": UnsignedToken()}
         return common | {"sasl_plain_username": USER, "sasl_plain_password": PASSWORD}
 
-    def create_topic(self, name: str, partitions: int = 1, **config: str) -> None:
+    def create_topic(
+        self, name: str, partitions: int = 1, config: Mapping[str, str] | None = None
+    ) -> None:
         """Create a topic on as many replicas as there are nodes, up to three."""
-        topic = NewTopic(name, partitions, replication_factor=self._replicas, config=config)
+        topic = NewTopic(name, partitions, self._replicas, config=dict(config or {}))
         self._admin.create_topics([topic])[name].result()
-        self._until(lambda: name in self._metadata().topics, f"topic {name}")
+        self.until(lambda: name in self._metadata().topics, f"topic {name}")
         self.wait_in_sync()
 
     # Faults, and what to aim them at.
 
     def leader(self, topic: str, partition: int) -> int:
-        """The node that leads a partition."""
+        """The node that leads a partition, -1 while there is none."""
         return int(self._metadata().topics[topic].partitions[partition].leader)
 
     def coordinator(self, group: str) -> int:
@@ -184,7 +187,23 @@ class KafkaCluster:
 
     def wait_in_sync(self) -> None:
         """Return once every partition has a leader and all its replicas in sync."""
-        self._until(self._in_sync, "replicas in sync")
+        self.until(self._in_sync, "replicas in sync")
+
+    def until(self, condition: Callable[[], bool], what: str) -> None:
+        """Return once the condition holds; raises when a node dies or time is up."""
+        deadline = time.monotonic() + READY_S_MAX
+        while True:
+            try:
+                if condition():
+                    return
+            except KafkaException:
+                pass  # nobody answers yet
+            dead = [node for node, process in self._processes.items() if process.poll() is not None]
+            if dead or time.monotonic() > deadline:
+                node = dead[0] if dead else min(self._processes)
+                tail = self._log(node).read_text(errors="replace")[-2000:]
+                raise RuntimeError(f"Kafka: no {what}; exited: {dead}; log of {node}:\n{tail}")
+            time.sleep(POLL_S)
 
     # How it is done.
 
@@ -264,28 +283,12 @@ class KafkaCluster:
 
     def _await_brokers(self, nodes: "Mapping[int, object] | range") -> None:
         wanted = set(nodes)
-        self._until(lambda: wanted <= set(self._metadata().brokers), f"brokers {wanted}")
+        self.until(lambda: wanted <= set(self._metadata().brokers), f"brokers {wanted}")
 
     def _in_sync(self) -> bool:
         topics = self._metadata().topics.values()
         partitions = [p for topic in topics for p in topic.partitions.values()]
         return all(p.leader > 0 and set(p.isrs) == set(p.replicas) for p in partitions)
-
-    def _until(self, condition: Callable[[], bool], what: str) -> None:
-        """Ask until true; a dead process or the deadline raises with the end of its log."""
-        deadline = time.monotonic() + READY_S_MAX
-        while True:
-            try:
-                if condition():
-                    return
-            except KafkaException:
-                pass  # nobody answers yet
-            dead = [node for node, process in self._processes.items() if process.poll() is not None]
-            if dead or time.monotonic() > deadline:
-                node = dead[0] if dead else min(self._processes)
-                tail = self._log(node).read_text(errors="replace")[-2000:]
-                raise RuntimeError(f"Kafka: no {what}; exited: {dead}; log of {node}:\n{tail}")
-            time.sleep(POLL_S)
 
 
 class UnsignedToken(AbstractTokenProvider):

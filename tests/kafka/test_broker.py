@@ -49,12 +49,34 @@ async def test_secure_cluster_refuses_a_wrong_password(secure_kafka: KafkaCluste
     await producer.stop()
 
 
-async def test_a_killed_broker_of_three_loses_nothing_and_comes_back() -> None:
+async def test_compressed_records_of_other_producers_are_read(kafka: KafkaCluster) -> None:
+    for codec in ("gzip", "lz4", "snappy", "zstd"):
+        kafka.create_topic(f"compressed-{codec}", config={"compression.type": codec})
+        await round_trip(kafka, f"compressed-{codec}")
+
+
+@pytest.mark.slow
+async def test_nodes_of_three_come_and_go_without_loss() -> None:
     with KafkaCluster(3) as kafka:
         kafka.create_topic("journal")
-        victim = kafka.leader("journal", 0)
-        kafka.kill(victim)
+        killed = kafka.leader("journal", 0)
+        kafka.kill(killed)
         await round_trip(kafka, "journal")
-        assert kafka.leader("journal", 0) != victim
-        kafka.start(victim)
+        kafka.start(killed)
         kafka.wait_in_sync()
+
+        frozen = kafka.leader("journal", 0)
+        kafka.pause(frozen)
+        kafka.until(lambda: kafka.leader("journal", 0) not in {frozen, -1}, "another leader")
+        kafka.resume(frozen)
+        kafka.wait_in_sync()
+
+        kafka.stop(kafka.leader("journal", 0))
+        await round_trip(kafka, "journal")
+
+
+async def test_coordinator_of_a_group_is_a_node(kafka: KafkaCluster) -> None:
+    kafka.create_topic("grouped")
+    consumer = AIOKafkaConsumer("grouped", group_id="readers", **kafka.client())
+    async with consumer:
+        assert kafka.coordinator("readers") in kafka.nodes
