@@ -1,0 +1,199 @@
+"""From input records to output bytes: the one place where a batch becomes effects.
+
+The live worker, the restore and any audit go through `Ledger.advance`, so that they cannot differ.
+Everything here is synchronous and deterministic: given the same state, records and `now_ns` it
+yields the same bytes.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple, Protocol
+from zlib import crc32
+
+from pydantic import ValidationError
+
+from reconverge.core.decode import undecodable
+from reconverge.core.effects import Alert, Cap, Episode, Transition
+from reconverge.stream.log import Record
+from reconverge.stream.merge import merge
+from reconverge.stream.options import Topics
+from reconverge.stream.records import Lost, Position, Taken
+
+Effect = Cap | Transition | Alert | Episode
+Row = list[Any]
+"""A piece of dumped state; what is in it is the core's business. JSON-able, well below 256 KiB."""
+
+
+class Fold(Protocol):
+    """The core's state of one partition, as the shell sees it."""
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When `settle` must run although nothing came; None for never."""
+
+    @property
+    def policy_hash(self) -> str:
+        """Content hash of all policies in force."""
+
+    def set_policies(self, documents: Sequence[Mapping[str, Any]], now_ns: int) -> None:
+        """The policies an owner was started with take effect.
+
+        Sessions' own later changes stay in force.
+        """
+
+    def park(self, reason: str, now_ns: int) -> None:
+        """Inputs were lost.
+
+        Every session goes to the floor until a venue snapshot or an operator proves its truth.
+        """
+
+    def apply(self, event: Any, now_ns: int) -> None:
+        """Fold one event. Raises the `rejection` of its `Folds`, and then has changed nothing."""
+
+    def settle(self, now_ns: int) -> Sequence[Effect]:
+        """Once a batch: what is to be published, in order."""
+
+    def dump(self) -> Iterable[Row]:
+        """The whole state. Not to be interleaved with changes."""
+
+
+class Folds(Protocol):
+    """Makes folds: the version of the core this process runs."""
+
+    @property
+    def version(self) -> str:
+        """Version of the core.
+
+        Batches folded by another version are not folded again unless accepted.
+        """
+
+    @property
+    def readable(self) -> frozenset[str]:
+        """Versions whose snapshots `load` understands, its own included."""
+
+    @property
+    def rejection(self) -> type[Exception]:
+        """What `Fold.apply` raises for an event it will not take."""
+
+    @property
+    def decode(self) -> Callable[[bytes], Any]:
+        """An event from a record's value; raises pydantic's `ValidationError`."""
+
+    def new(self) -> Fold:
+        """The state of a partition in which nothing has happened."""
+
+    def load(self, rows: Iterable[Row]) -> Fold:
+        """The state that `Fold.dump` gave these rows of."""
+
+
+class Refused(NamedTuple):
+    """An input record that is set aside."""
+
+    record: Record
+    disposition: str
+    """`malformed`, `unsupported_type`, `unsupported_version` or `rejected`."""
+    detail: str
+
+
+class Output(NamedTuple):
+    """An output record, ready to be written."""
+
+    topic: str
+    key: bytes
+    value: bytes
+    event: bool
+    """True for events, each of which must arrive.
+
+    False for last-value state, of which the newest will do.
+    """
+
+
+class Folded(NamedTuple):
+    """What one batch led to."""
+
+    outputs: Sequence[Output]
+    refused: Sequence[Refused]
+    taken: dict[str, Taken]
+    digest: int
+    """CRC-32 of the outputs' bytes, in order."""
+
+
+class Ledger:
+    """A fold, and where it stands."""
+
+    __slots__ = ("_folds", "_topics", "fold", "now_ns", "positions")
+
+    def __init__(self, folds: Folds, fold: Fold, topics: Topics) -> None:
+        self._folds = folds
+        self._topics = topics
+        self.fold = fold
+        self.now_ns = 0
+        """The last batch's time."""
+        self.positions: dict[str, Position] = {}
+        """Where each input topic is read next. A topic appears when its start is known."""
+
+    def advance(
+        self,
+        stretches: Mapping[str, Sequence[Record]],
+        lost: Mapping[str, Lost],
+        now_ns: int,
+        epoch: int,
+    ) -> Folded:
+        """Fold a batch: first its stretches by topic, then the loss of what followed them.
+
+        An event the core will not take is refused, not fatal.
+        """
+        self.now_ns = now_ns
+        refused = self._apply(
+            merge([stretches.get(topic, ()) for topic in self._topics.inputs]), now_ns
+        )
+        taken = self._step(stretches)
+        self._lose(lost, now_ns)
+        outputs = [self._encode(effect, now_ns, epoch) for effect in self.fold.settle(now_ns)]
+        digest = 0
+        for output in outputs:
+            digest = crc32(output.value, digest)
+        return Folded(outputs, refused, taken, digest)
+
+    def _lose(self, lost: Mapping[str, Lost], now_ns: int) -> None:
+        """Every session is parked: nobody knows whose events they were."""
+        for topic, (start, end) in lost.items():
+            self.positions[topic] = Position(end, 0)
+            self.fold.park(f"{topic}: read up to offset {start}, continued at {end}", now_ns)
+
+    def _apply(self, records: Sequence[Record], now_ns: int) -> list[Refused]:
+        apply, decode, rejection = self.fold.apply, self._folds.decode, self._folds.rejection
+        refused: list[Refused] = []
+        for record in records:
+            try:
+                apply(decode(record.value), now_ns)
+            except ValidationError as error:
+                why = undecodable(error)
+                refused.append(Refused(record, why.disposition, why.detail))
+            except rejection as error:
+                refused.append(Refused(record, "rejected", str(error)))
+        return refused
+
+    def _step(self, stretches: Mapping[str, Sequence[Record]]) -> dict[str, Taken]:
+        taken: dict[str, Taken] = {}
+        for topic, records in stretches.items():
+            last = records[-1]
+            mark = crc32(last.value or b"")
+            taken[topic] = Taken(self.positions[topic].offset, last.offset + 1, mark)
+            self.positions[topic] = Position(last.offset + 1, mark)
+        return taken
+
+    def _encode(self, effect: Effect, now_ns: int, epoch: int) -> Output:
+        """The batch's time is the publish time, so that the bytes can be derived again."""
+        key = effect.session.encode()
+        if isinstance(effect, Cap):
+            cap = effect.model_copy(update={"epoch": epoch, "publish_ns": now_ns})
+            return Output(self._topics.caps, key, cap.model_dump_json().encode(), event=False)
+        topic = getattr(self._topics, _TOPIC_OF[type(effect)])
+        return Output(topic, key, effect.model_dump_json().encode(), event=True)
+
+
+_TOPIC_OF: Mapping[type[Effect], str] = {
+    Transition: "transitions",
+    Episode: "episodes",
+    Alert: "alerts",
+}

@@ -1,0 +1,166 @@
+"""The seam between the worker and Kafka.
+
+What a partitioned log can do for us, and how it may fail.
+
+Two implementations satisfy it: aiokafka (`kafka_log`) and the seeded simulation of the tests.
+Whatever holds a `Log` is confined to one partition of every topic, which is all that a worker ever
+needs. No implementation may retry in a way that could write a record twice, or wait without a
+deadline.
+"""
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import Any, Protocol
+
+Headers = Sequence[tuple[str, bytes]]
+
+
+class Record(Protocol):
+    """A record as read from a log.
+
+    aiokafka's own record satisfies it: copying each would cost a microsecond.
+    """
+
+    @property
+    def topic(self) -> str:
+        """The topic it was read from."""
+
+    @property
+    def offset(self) -> int:
+        """Its place in the partition."""
+
+    @property
+    def timestamp(self) -> int:
+        """When it was produced (or appended, as the topic says). Milliseconds, UTC."""
+
+    @property
+    def key(self) -> Any:
+        """Its key: `bytes | None`."""
+
+    @property
+    def value(self) -> Any:
+        """Its value: `bytes | None`."""
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Its headers."""
+
+
+class Sent(Protocol):
+    """A record on its way. `Log.acknowledged` says what became of it."""
+
+    def done(self) -> bool:
+        """True once the outcome is known."""
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        """Wait for it; what comes is the implementation's own."""
+
+
+class Tail(Protocol):
+    """Follows one partition of some topics from given offsets."""
+
+    async def poll(
+        self, topics: Sequence[str], records_max: int, wait_s: float
+    ) -> Mapping[str, Sequence[Record]]:
+        """What has arrived on `topics` since the last call, in offset order within each.
+
+        At most `records_max` in all. Returns as soon as there is anything, else empty after
+        `wait_s`. Raises `OutOfRange` when the next offset of a topic is not there (any more), and
+        `LogError` when the log cannot be read.
+        """
+
+    def end(self, topic: str) -> int:
+        """One past the newest offset known to exist in a topic; as fresh as the latest poll."""
+
+    def seek(self, topic: str, offset: int) -> None:
+        """Continue a topic from another offset."""
+
+    async def close(self) -> None:
+        """Release the connections. Never raises."""
+
+
+class Log(Protocol):
+    """One partition of every topic."""
+
+    @property
+    def partition(self) -> int:
+        """The partition's number, the same in every topic."""
+
+    async def append(self, topic: str, key: bytes | None, value: bytes) -> int:
+        """Write one record durably (every in-sync replica) and return its offset.
+
+        Raises `TooLarge` when the record was refused for its size, and nothing was written. Any
+        other failure, a deadline included, raises `OutcomeUnknown`: the record may be there, or may
+        appear later.
+        """
+
+    async def send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
+    ) -> Sent:
+        """Queue one record; records of one topic are written in the order they were queued.
+
+        Waits only while the queue is full. Raises like `append`.
+        """
+
+    async def acknowledged(self, sent: Sent) -> int:
+        """Return the offset of a queued record once it is durable; raises like `append`."""
+
+    async def span(self, topic: str) -> tuple[int, int]:
+        """The offsets a topic holds: `(start, end)`, the end excluded."""
+
+    async def follow(self, positions: Mapping[str, int]) -> Tail:
+        """Follow topics from these offsets."""
+
+    async def close(self) -> None:
+        """Release the connections; what is still queued may or may not be written. Never raises."""
+
+
+class LogError(Exception):
+    """The log could not be used: the environment's fault, worth a bounded retry."""
+
+
+class OutcomeUnknown(LogError):
+    """A write that may or may not have happened, or may still happen.
+
+    The writer must not write again as itself.
+    """
+
+
+class TooLarge(LogError):
+    """A record above the log's size limit.
+
+    Nothing was written, and the same record will never be accepted.
+    """
+
+
+class OutOfRange(LogError):
+    """The next offset of a topic is not there.
+
+    Retention passed it, or the topic was cut or made again.
+    """
+
+    def __init__(self, topic: str, position: int) -> None:
+        super().__init__(f"{topic}: nothing at offset {position}")
+        self.topic = topic
+        self.position = position
+
+
+async def read(log: Log, topic: str, start: int, end: int, wait_s: float) -> "list[Record]":
+    """Every record of `topic` with an offset in [start, end).
+
+    For short stretches: all are held in memory.
+
+    Raises `LogError` when nothing comes for `wait_s`.
+    """
+    if start >= end:
+        return []
+    tail = await log.follow({topic: start})
+    records: list[Record] = []
+    try:
+        while not records or records[-1].offset < end - 1:
+            polled = await tail.poll([topic], end - start, wait_s)
+            if not polled:
+                raise LogError(f"{topic}: no record in [{start}, {end}) within {wait_s} s")
+            records.extend(polled[topic])
+    finally:
+        await tail.close()
+    return [record for record in records if record.offset < end]
