@@ -24,7 +24,7 @@ check: setup ## ruff, mypy, shellcheck
 	@"$$(tools/provision command shellcheck=shellcheck)" tools/* .ci/run
 
 schemas: setup ## write schemas/ again from the models
-	@$(PYTHON_DEV) -m reconverge.cli schema --out schemas
+	@"$$(tools/provision venv dev)"/bin/reconverge schema schemas
 
 setup: ## the development environment, linked at ~/.cache/reconverge/venv
 	@tools/provision venv dev
