@@ -18,7 +18,6 @@ def connection(settings: Settings) -> dict[str, Any]:
     """
     options: dict[str, Any] = {
         "bootstrap_servers": settings.bootstrap_servers.split(","),
-        "client_id": f"reconverge-{settings.member}",
         "security_protocol": settings.security_protocol,
     }
     if settings.security_protocol.endswith("SSL"):

@@ -15,7 +15,7 @@ from reconverge.ops.catalogue import CATALOGUE, PREFIX, SESSION
 from reconverge.ops.http import Port, application
 from reconverge.ops.metrics import Metrics
 from reconverge.ops.status import SessionStatus, SourceStatus
-from reconverge.stream.observer import BatchSeen, RestoreSeen
+from reconverge.stream import BatchSeen, RestoreSeen
 
 DESK_A = SessionStatus(
     session="DESK-A",
@@ -36,7 +36,7 @@ DESK_A = SessionStatus(
     },
     binding="replay",
     lss={"raw": 0.97, "settled": 0.98, "quantity": 0.99},
-    working={"entry": 41, "venue": 40},
+    working={"both": 40, "either": 41},
     in_flight=2,
     rwh={
         "entry": SourceStatus(14, [(14, 17), (30, None)], 5, 0, 0.25),
@@ -187,7 +187,7 @@ async def test_a_scraper_that_prefers_openmetrics_gets_it() -> None:
 
 def test_names_follow_the_conventions_and_no_label_names_an_order() -> None:
     units = ("_seconds", "_bytes", "_ratio", "_records")
-    labels = {"session", "source", "form", "view", "component", "state", "partition", "topic"}
+    labels = {"session", "source", "form", "held", "component", "state", "partition", "topic"}
     labels |= {"disposition", "condition", "cause", "name", "from_state", "to_state"}
     for metric in CATALOGUE:
         assert metric.name.endswith("_total") == (metric.kind == "counter"), metric.name

@@ -100,7 +100,6 @@ def test_no_secret_is_ever_printed() -> None:
 def test_plaintext_sends_no_credentials() -> None:
     assert connection(load({"bootstrap_servers": "a:1,b:2"})) == {
         "bootstrap_servers": ["a:1", "b:2"],
-        "client_id": f"reconverge-{Settings().member}",
         "security_protocol": "PLAINTEXT",
     }
 

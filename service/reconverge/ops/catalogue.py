@@ -50,7 +50,7 @@ _COMPONENTS: Final = ", ".join(get_args(Component))
 SESSION: Final = (
     _gauge("session_state", "session state", f"1 for the session's state, else 0: {_STATES}."),
     _gauge("session_lss_ratio", "session form", "Live-set similarity: raw, settled, quantity."),
-    _gauge("session_working_orders", "session view", "Orders working in a view: entry, venue."),
+    _gauge("session_working_orders", "session held", "Orders working in both views, in either."),
     _gauge("session_in_flight_requests", "session", "Requests sent and not yet answered."),
     _gauge("session_rwh_outstanding", "session source", "Numbers missing and still replayable."),
     _gauge("session_rwh_unrecoverable", "session source", "Numbers no replay can bring back."),

@@ -25,8 +25,7 @@ import reconverge
 from reconverge.core.effects import Alert, Cap, Effect, Episode, State, Transition
 from reconverge.ops.catalogue import OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
 from reconverge.ops.status import SessionStatus
-from reconverge.stream.conditions import Condition
-from reconverge.stream.observer import BatchSeen, RestoreSeen
+from reconverge.stream import BatchSeen, Condition, RestoreSeen
 
 Sessions = Callable[[], Iterable[SessionStatus]]
 Sample = tuple[str, tuple[str, ...], float]

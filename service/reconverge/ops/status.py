@@ -3,6 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+from reconverge.core.cap import catchup_multiple
+from reconverge.core.confidence import DIGITS, confidence
+from reconverge.core.machine import FROZEN
+from reconverge.core.numbering import Numbering
+from reconverge.core.session import Session
+
 _S: Final = 1_000_000_000
 
 
@@ -27,6 +33,7 @@ class SessionStatus:
     session: str
     state: str
     cap: float
+    """The last one published."""
     catchup_multiple_max: float
     freeze_expansion: bool
     safe_mode: bool
@@ -39,7 +46,7 @@ class SessionStatus:
     lss: dict[str, float]
     """Live-set similarity: raw, settled, quantity."""
     working: dict[str, int]
-    """Orders working in each view."""
+    """Orders working in both views, and in at least one."""
     in_flight: int
     rwh: dict[str, SourceStatus]
     """By source: `entry` or the drop-copy channel."""
@@ -50,6 +57,62 @@ class SessionStatus:
     episode_id: str | None
     event_ns: int
     """Latest event time seen."""
+
+
+def status(session: Session, now_ns: int) -> SessionStatus:
+    """A settled session at a moment not before its settling. Nanoseconds, UTC."""
+    truth, control = session.truth, session.control
+    orders, sequences, state = truth.orders, truth.sequences, control.machine.state
+    reading = control.read(now_ns)
+    trust = confidence(reading, control.policy)
+    diverging = reading.outstanding or reading.unrecoverable or orders.total.disagreeing
+    since_ns = truth.diverged_since_ns(now_ns) if diverging else now_ns
+    return SessionStatus(
+        session=truth.session,
+        state=state.value,
+        cap=control.cap,
+        catchup_multiple_max=catchup_multiple(
+            state, truth.sigma_bps(control.policy.catch_up.sigma_bps), control.policy
+        ),
+        freeze_expansion=state in FROZEN,
+        safe_mode=truth.safe_mode,
+        parked=truth.parked is not None,
+        parked_reason=truth.parked,
+        confidence=trust.value,
+        components=trust.components.model_dump(),
+        binding=trust.binding,
+        lss={
+            "raw": round(orders.total.similarity, DIGITS),
+            "settled": round(reading.similarity, DIGITS),
+            "quantity": round(reading.quantity, DIGITS),
+        },
+        working={"both": orders.total.both, "either": orders.total.union},
+        in_flight=orders.in_flight_total,
+        rwh={name(source): _source(source, now_ns) for source in sequences.sources()},
+        oldest_gap_s=reading.gap_age_ms / 1_000,
+        divergence_s=max(0, now_ns - since_ns) / _S,
+        symbol_caps=len(control.symbol_governors),
+        policy=control.policy.ref.model_dump(),
+        episode_id=control.episode.episode_id if control.episode else None,
+        event_ns=truth.event_ns,
+    )
+
+
+def name(source: Numbering) -> str:
+    """`entry` or the drop-copy channel; with its segment, where the source has several."""
+    channel = source.channel or "entry"
+    return channel if source.segment is None else f"{channel}/{source.segment}"
+
+
+def _source(source: Numbering, now_ns: int) -> SourceStatus:
+    heard = source.last_heard_ns
+    return SourceStatus(
+        next_expected=source.next_expected,
+        open_gaps=source.open_gaps(),
+        outstanding=source.outstanding,
+        unrecoverable=source.unrecoverable,
+        silence_s=max(0, now_ns - heard) / _S if heard else None,
+    )
 
 
 def as_json(status: SessionStatus) -> dict[str, Any]:

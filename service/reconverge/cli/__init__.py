@@ -1,0 +1,48 @@
+"""The command line: composes the rooms, and holds nothing that one of them should."""
+
+from typing import Annotated
+
+import typer
+
+import reconverge
+from reconverge.cli import contract, replay, topics
+from reconverge.cli.exits import TABLE
+from reconverge.tap.command import app as tap_app
+
+app = typer.Typer(
+    name="reconverge",
+    help="Measures how far order state has converged after a failover, and turns it into a"
+    " participation cap that the router obeys.",
+    epilog=f"{TABLE} Settings: RECONVERGE_* variables, a .env file, or the flags of a command"
+    " (docs/configuration.md).",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+def _version(*, shown: bool) -> None:
+    if shown:
+        typer.echo(reconverge.__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass
+
+
+app.add_typer(tap_app, name="tap")
+app.command()(replay.replay)
+app.command()(topics.topics)
+app.command()(contract.schema)
+app.add_typer(contract.policy_app, name="policy")
+
+
+def main() -> None:
+    """The `reconverge` command."""
+    app()

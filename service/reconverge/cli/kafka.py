@@ -1,0 +1,76 @@
+"""What the commands ask a cluster that is no stream of records: its topics and their settings."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+from typing import Final
+
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import KafkaError, for_code
+
+from reconverge.connection import connection
+from reconverge.settings import Settings
+
+_REACH_S: Final = 10.0
+"""A broker that has not answered by then is unreachable to a person waiting at a terminal."""
+_CLOSE_S: Final = 5.0
+
+
+class Unreachable(Exception):
+    """No broker answered, or none that would let us in."""
+
+
+class NotCreated(Exception):
+    """The cluster refused to create a topic."""
+
+
+@asynccontextmanager
+async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
+    """An admin client, connected. Raises Unreachable, and SettingsRefused for unusable files."""
+    # What goes wrong is told once, in our words, and not on every try in the client's.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    admin = AIOKafkaAdminClient(**connection(settings), client_id="reconverge-admin")
+    try:
+        try:
+            await asyncio.wait_for(admin.start(), _REACH_S)
+        except (KafkaError, OSError, TimeoutError) as error:
+            reason = str(error) or f"no answer within {_REACH_S:g} s"
+            raise Unreachable(f"{settings.bootstrap_servers}: {reason}") from None
+        yield admin
+    finally:
+        await asyncio.wait([asyncio.ensure_future(admin.close())], timeout=_CLOSE_S)
+
+
+async def partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> dict[str, int]:
+    """Partitions of each of these topics; 0 for one that does not exist."""
+    # All topics, because asking for one that is missing may create it.
+    found = {topic["topic"]: len(topic["partitions"]) for topic in await admin.describe_topics()}
+    return {name: found.get(name, 0) for name in names}
+
+
+async def create_topic(
+    admin: AIOKafkaAdminClient, name: str, partitions: int, replicas: int, config: Mapping[str, str]
+) -> None:
+    """Create one topic; ``replicas`` -1 takes the broker's default. Raises NotCreated."""
+    # The client takes the broker's default only together with an (empty) assignment of replicas.
+    by_hand: dict[int, list[int]] | None = {} if replicas == -1 else None
+    topic = NewTopic(name, partitions, replicas, by_hand, topic_configs=dict(config))
+    response = await admin.create_topics([topic])
+    for outcome in response.to_object()["topic_errors"]:
+        if outcome["error_code"]:
+            error = for_code(outcome["error_code"])
+            told = outcome.get("error_message") or error.description
+            raise NotCreated(f"{name}: {error.__name__}: {told}")
+
+
+async def topic_config(admin: AIOKafkaAdminClient, name: str, key: str) -> str | None:
+    """One setting of a topic; none where the broker does not tell."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, configs={key: ""})
+    for response in await admin.describe_configs([resource]):
+        for described in response.to_object()["resources"]:
+            for entry in described["config_entries"]:
+                if entry["config_names"] == key:
+                    return str(entry["config_value"])
+    return None

@@ -1,0 +1,172 @@
+"""The fold without Kafka: files of events in, effects out. Time comes from the events alone.
+
+Files are merged by ingest time; within a file lines keep their order, so an earlier time after a
+later one counts as the later. Deadlines that pass between two events fire in between, at their own
+time, as they do in the service.
+"""
+
+import heapq
+import os
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from operator import attrgetter
+from pathlib import Path
+from typing import Annotated, Any, Final, NamedTuple
+
+import orjson
+import typer
+
+from reconverge.cli import inputs
+from reconverge.cli.exits import Exit
+from reconverge.core.decode import Undecodable, decode
+from reconverge.core.effects import Effect
+from reconverge.core.events import Event
+from reconverge.core.partition import Partition, Rejected
+from reconverge.core.session import Session
+from reconverge.ops.status import status
+
+Emit = Callable[[dict[str, Any]], None]
+Refuse = Callable[[str, int, str], None]
+"""Told of a line that is set aside: file, line number from 1, why."""
+
+_HORIZON: Final = ("next_expected", "open_gaps", "outstanding", "unrecoverable")
+"""What the summary tells of a source."""
+
+
+class Line(NamedTuple):
+    """One readable line of a file."""
+
+    at_ns: int
+    """The latest ingest time in the file so far."""
+    file: str
+    number: int
+    event: Event
+
+
+def read(file: Path, refuse: Refuse) -> Iterator[Line]:
+    """The events of one file, in its order; empty lines are skipped, unreadable ones refused."""
+    at_ns = 0
+    with file.open("rb") as stream:
+        for number, raw in enumerate(stream, 1):
+            if not raw.strip():
+                continue
+            try:
+                event = decode(raw)
+            except Undecodable as fault:
+                refuse(str(file), number, str(fault))
+                continue
+            at_ns = max(at_ns, event.ingest_ns)
+            yield Line(at_ns, str(file), number, event)
+
+
+def fold(
+    partition: Partition, files: Iterable[Path], emit: Emit, refuse: Refuse, until_ns: int = 0
+) -> None:
+    """Fold files into a partition, emitting effects as they are decided; then let time run on.
+
+    ``until_ns`` is where time ends if the events end earlier. Nanoseconds, UTC.
+    """
+    merged = heapq.merge(*(read(file, refuse) for file in files), key=attrgetter("at_ns"))
+    for line in merged:
+        _pass_time(partition, line.at_ns, emit)
+        try:
+            partition.apply(line.event, line.at_ns)
+        except Rejected as fault:
+            refuse(line.file, line.number, f"rejected: {fault}")
+        _emit(partition.settle(line.at_ns), emit)
+    _pass_time(partition, until_ns, emit)
+    if until_ns > partition.now_ns:
+        _emit(partition.settle(until_ns), emit)
+
+
+def _pass_time(partition: Partition, to_ns: int, emit: Emit) -> None:
+    while (due_ns := partition.next_deadline_ns) is not None and due_ns < to_ns:
+        _emit(partition.settle(due_ns), emit)
+
+
+def _emit(effects: Iterable[Effect], emit: Emit) -> None:
+    for effect in effects:
+        fields = effect.model_dump(mode="json")
+        emit({"effect": fields.pop("type"), **fields})
+
+
+def summary(partition: Partition, malformed: int) -> dict[str, Any]:
+    """The last line: where every session stands. ``malformed`` counts the lines set aside."""
+    sessions = {
+        name: _end(session, partition.now_ns) for name, session in partition.sessions.items()
+    }
+    return {"effect": "summary", "sessions": sessions, "malformed": malformed}
+
+
+def _end(session: Session, now_ns: int) -> dict[str, Any]:
+    seen, orders = status(session, now_ns), session.truth.orders
+    return {
+        "state": seen.state,
+        "cap": seen.cap,
+        "confidence": seen.confidence,
+        "lss": seen.lss,
+        "rwh": {
+            source: {field: getattr(horizon, field) for field in _HORIZON}
+            for source, horizon in seen.rwh.items()
+        },
+        "working": {"entry": orders.working(venue=False), "venue": orders.working(venue=True)},
+    }
+
+
+def replay(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="EVENTS.jsonl...",
+            exists=True,
+            dir_okay=False,
+            readable=True,
+            show_default=False,
+            help="Files of events, one JSON object a line, as `reconverge tap` writes them.",
+        ),
+    ],
+    policy: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", exists=True, dir_okay=False, help="Policy (TOML); else the default."
+        ),
+    ] = None,
+    at_end: Annotated[
+        int | None,
+        typer.Option(
+            metavar="NANOSECONDS",
+            min=0,
+            help="Let time run on to this moment after the last event (UTC since the epoch).",
+        ),
+    ] = None,
+) -> None:
+    """Fold files of events with no Kafka at all, and print every effect in order.
+
+    Deterministic: time comes from the events, and the same files give the same bytes. One JSON
+    object a line; the last one, `summary`, says where every session stands.
+
+    Lines that cannot be read are reported on standard error with file and line number and counted;
+    everything readable is folded all the same, and the exit code is then 1.
+
+        reconverge tap fix-log entry.log --session DESK-A --stream order-entry > entry.jsonl
+
+        reconverge replay entry.jsonl drop-copy.jsonl | jq 'select(.effect == "transition")'
+    """
+    partition = Partition([inputs.policy_or_end(policy)], inputs.venues())
+    refused = 0
+
+    def refuse(file: str, number: int, why: str) -> None:
+        nonlocal refused
+        refused += 1
+        typer.echo(f"{file}:{number}: {why}", err=True)
+
+    def emit(fields: dict[str, Any]) -> None:
+        sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
+
+    try:
+        fold(partition, files, emit, refuse, at_end or 0)
+        emit(summary(partition, refused))
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:  # whoever read has seen enough; nothing is left to flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
