@@ -112,7 +112,7 @@ def catchup_multiple(state: State, sigma_bps: float, policy: Policy) -> float:
     base = temporary_impact_bps(rules.participation_normal, sigma_bps, rules)
     convex = float((1 + rules.uplift_max_bps / base) ** (1 / rules.beta))
     absolute = rules.participation_max / rules.participation_normal
-    return max(1.0, math.floor(min(convex, rules.multiple_max, absolute) * 100) / 100)
+    return max(1.0, math.floor(min(convex, rules.multiple_max, absolute) * CAP_STEPS) / CAP_STEPS)
 
 
 def shortfall_expected(backlog: int, normal_per_s: float, multiple: float, horizon_s: float) -> int:

@@ -79,16 +79,9 @@ class SymbolCap(Message):
     confidence: Ratio = Field(description="Confidence in this instrument's orders.")
 
 
-class Cap(Output):
-    """How much of its normal participation the router may use on a session. Published on change and
-    as a heartbeat.
+class CapFields(Output):
+    """What a cap says, in force or in the shadow."""
 
-    A reader keeps the highest (epoch, sequence) and drops anything lower: a lower epoch is a
-    zombie's. After ``valid_until_ns`` it falls back to its own safe cap. Cancels are never
-    restricted (S6).
-    """
-
-    type: Literal["cap"] = "cap"
     epoch: int = Field(
         default=0, ge=0, description="Claim of the publisher; 0 where nothing is claimed (replay)."
     )
@@ -125,6 +118,24 @@ class Cap(Output):
     valid_until_ns: Nanoseconds = Field(
         description="After this the cap says nothing. Nanoseconds, UTC."
     )
+
+
+class Cap(CapFields):
+    """How much of its normal participation the router may use on a session. Published on change and
+    as a heartbeat.
+
+    A reader keeps the highest (epoch, sequence) and drops anything lower: a lower epoch is a
+    zombie's. After ``valid_until_ns`` it falls back to its own safe cap. Cancels are never
+    restricted (S6).
+    """
+
+    type: Literal["cap"] = "cap"
+
+
+class ShadowCap(CapFields):
+    """The cap that a shadow policy would have published. Nobody acts on it."""
+
+    type: Literal["shadow_cap"] = "shadow_cap"
 
 
 class Transition(Output):
@@ -260,8 +271,10 @@ class Episode(Output):
     policy: PolicyRef = Field(description="Policy in force.")
 
 
-Effect = Annotated[Cap | Transition | Alert | Episode, Field(discriminator="type")]
+Effect = Annotated[
+    Cap | ShadowCap | Transition | Alert | Episode, Field(discriminator="type")
+]
 """Every output of the core."""
 
-EFFECTS: TypeAdapter[Cap | Transition | Alert | Episode] = TypeAdapter(Effect)
+EFFECTS: TypeAdapter[Cap | ShadowCap | Transition | Alert | Episode] = TypeAdapter(Effect)
 """Decodes and encodes any output."""

@@ -227,6 +227,12 @@ class EpisodeLog:
             for at_ns, qty in series.points:
                 yield effects.BacklogPoint(at_ns=at_ns, parent_id=parent_id, qty=decimal_text(qty))
 
+    def dropped(self) -> tuple[str, ...]:
+        """What was left out of the record for lack of room, in words."""
+        if not self.decisions_dropped:
+            return ()
+        return (f"{self.decisions_dropped} decisions beyond {DECISIONS_MAX} not kept",)
+
     def dump(self) -> dict[str, Any]:
         """JSON-able content; ``load`` restores it."""
         plain = {name: getattr(self, name) for name in self.__slots__ if name not in _SERIES}

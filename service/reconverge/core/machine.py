@@ -25,39 +25,55 @@ class Signal(StrEnum):
     """Objective facts that can move a session, in the order in which they are weighed."""
 
     HARD_FAILURE = "hard_failure"
-    """Disconnect, heartbeat timeout, unexpected logout, sequence violation (R2, R4), unclean
-    gateway switch.
-    """
     SILENT_DIVERGENCE = "silent_divergence"
-    """Link up, and settled LSS below the alarm for its dwell, or a gap past its grace, or a range
-    unrecoverable.
-    """
     AMBIGUITY = "ambiguity"
-    """Requests in flight at the failure, an open or unrecoverable gap, or settled LSS below target.
-    """
     PARITY_UNPROVEN = "parity_unproven"
-    """The parity grace has passed since the failure."""
     RECOVERY_FAILED = "recovery_failed"
-    """Resend rejected or timed out, an unrecoverable range with no snapshot under way, or parity
-    held and lost.
-    """
     PARITY_LOST = "parity_lost"
-    """Settled LSS below the alarm, a gap open, a range unrecoverable, or confidence below the exit
-    threshold.
-    """
     PATH_CLEAR = "path_clear"
-    """The path is up and nothing is ambiguous."""
     RECOVERY_BEGUN = "recovery_begun"
-    """The path is up, and a replay or snapshot has begun or the two views agree past the failure.
-    """
     PARITY_PROVEN = "parity_proven"
-    """No gap, drop copy complete past the failure, similarity, quantity and confidence at target,
-    for the dwell.
-    """
     SLA_HELD = "sla_held"
-    """Confidence at the stable threshold and nothing ambiguous, for the SLA dwell."""
     PROBATION_OVER = "probation_over"
-    """The probation time has passed in STABLE."""
+
+
+MEANING: Final[dict[Signal, str]] = {
+    Signal.HARD_FAILURE: (
+        "Disconnect, heartbeat timeout, unexpected logout, sequence violation (R2, R4), unclean "
+        "gateway switch."
+    ),
+    Signal.SILENT_DIVERGENCE: (
+        "Link up, and settled LSS below the alarm for its dwell, or a gap past its grace, or a "
+        "range unrecoverable."
+    ),
+    Signal.AMBIGUITY: (
+        "Requests in flight at the failure, an open or unrecoverable gap, or settled LSS below "
+        "target."
+    ),
+    Signal.PARITY_UNPROVEN: ("The parity grace has passed since the failure."),
+    Signal.RECOVERY_FAILED: (
+        "Resend rejected or timed out, an unrecoverable range with no snapshot under way, or "
+        "parity held and lost."
+    ),
+    Signal.PARITY_LOST: (
+        "Settled LSS below the alarm, a gap open, a range unrecoverable, or confidence below "
+        "the exit threshold."
+    ),
+    Signal.PATH_CLEAR: ("The path is up and nothing is ambiguous."),
+    Signal.RECOVERY_BEGUN: (
+        "The path is up, and a replay or snapshot has begun or the two views agree past the "
+        "failure."
+    ),
+    Signal.PARITY_PROVEN: (
+        "No gap, drop copy complete past the failure, similarity, quantity and confidence at "
+        "target, for the dwell."
+    ),
+    Signal.SLA_HELD: (
+        "Confidence at the stable threshold and nothing ambiguous, for the SLA dwell."
+    ),
+    Signal.PROBATION_OVER: ("The probation time has passed in STABLE."),
+}
+"""When each signal holds."""
 
 
 class Row(NamedTuple):

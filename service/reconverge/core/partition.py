@@ -1,0 +1,177 @@
+"""Every session of one Kafka partition, and the policies over them: what a worker folds into.
+
+Routes events to sessions, broadcasts what concerns all of them, settles those that changed or whose
+time has come, and dumps and loads the whole for snapshots.
+"""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
+from operator import itemgetter
+from typing import Any, Final, Self
+
+from reconverge.core.desk import PolicyChange, SafeMode
+from reconverge.core.effects import Effect
+from reconverge.core.events import Event
+from reconverge.core.orders import OrdersFull
+from reconverge.core.policy import Policy, PolicyBook, PolicyRefused, parse
+from reconverge.core.session import Session
+from reconverge.core.venue import Venue
+from reconverge.core.wire import BROADCAST
+
+CORE_VERSION: Final = "1"
+"""Changes whenever the same inputs may give other effects: a journal folded under another version
+must not be continued silently."""
+SESSIONS_MAX: Final = 10_000
+"""Sessions of one partition. Each publishes a heartbeat a second: more would keep one worker busy
+with heartbeats alone."""
+
+
+class Rejected(ValueError):
+    """The core cannot account for an event: their data is at fault, and nothing was changed."""
+
+
+class Partition:
+    """The fold of one partition."""
+
+    __slots__ = ("_changed", "_due", "_safe_mode", "book", "now_ns", "sessions", "venues")
+
+    def __init__(
+        self, policies: Iterable[Policy] = (), venues: Mapping[str, Venue] | None = None
+    ) -> None:
+        self.book = PolicyBook(policies)
+        self.venues = {} if venues is None else venues
+        self.sessions: dict[str, Session] = {}
+        self.now_ns = 0
+        """The latest time it was settled at. Nanoseconds, UTC."""
+        self._safe_mode: SafeMode | None = None
+        """The latch set for every session, for those that are yet to appear."""
+        self._changed: dict[str, Session] = {}
+        """Sessions with events since they were last settled, in order of their first one."""
+        self._due: list[tuple[int, str]] = []
+        """Deadlines, earliest first; an entry that is not its session's latest one is stale."""
+
+    # -- events -----------------------------------------------------------------------------------
+
+    def apply(self, event: Event, now_ns: int) -> None:
+        """Account for one event. Raises ``Rejected``, with nothing changed, when it cannot be."""
+        session = self.sessions.get(event.session)
+        if session is None or type(event) is PolicyChange:
+            self._unusual(event, now_ns)
+            return
+        try:
+            session.apply(event, now_ns)  # type: ignore[arg-type]  # no PolicyChange comes here
+        except OrdersFull as error:
+            session.park(str(error))
+            raise Rejected(str(error)) from None
+        finally:
+            self._changed[event.session] = session
+
+    def _unusual(self, event: Event, now_ns: int) -> None:
+        """A change of policy, a broadcast, or the first event of a session."""
+        if type(event) is PolicyChange:
+            self._change_policy(event)
+        elif event.session == BROADCAST:
+            self._broadcast(event, now_ns)
+        else:
+            self._open(event.session, now_ns)
+            self.apply(event, now_ns)
+
+    def _open(self, name: str, now_ns: int) -> Session:
+        if len(self.sessions) >= SESSIONS_MAX:
+            raise Rejected(f"{SESSIONS_MAX} sessions are followed here already: {name} is not")
+        session = self.sessions[name] = Session(name, self.book, self.venues)
+        if self._safe_mode is not None:
+            session.apply(self._safe_mode, now_ns)
+        return session
+
+    def _change_policy(self, event: PolicyChange) -> None:
+        try:
+            policy = parse(event.policy)
+        except PolicyRefused as refused:
+            raise Rejected(f"policy refused: {refused}") from None
+        self.book.set(policy, shadow=event.shadow)
+        for name, session in self.sessions.items():
+            session.adopt()
+            self._changed[name] = session
+
+    def _broadcast(self, event: Event, now_ns: int) -> None:
+        if not isinstance(event, SafeMode):
+            raise Rejected(f"{event.type} must name a session")
+        self._safe_mode = event
+        for name, session in self.sessions.items():
+            session.apply(event, now_ns)
+            self._changed[name] = session
+
+    def park(self, reason: str) -> None:
+        """Stop trusting every session's truth: the inputs are known to be incomplete."""
+        for name, session in self.sessions.items():
+            session.park(reason)
+            self._changed[name] = session
+
+    # -- settling ---------------------------------------------------------------------------------
+
+    def settle(self, now_ns: int) -> list[Effect]:
+        """Weigh every session that changed or is due; effects in the order to perform."""
+        self.now_ns = max(self.now_ns, now_ns)
+        while self._due and self._due[0][0] <= self.now_ns:
+            deadline, name = heapq.heappop(self._due)
+            session = self.sessions[name]
+            if session.deadline_ns == deadline:
+                self._changed[name] = session
+        effects: list[Effect] = []
+        for name, session in self._changed.items():
+            effects += session.settle(self.now_ns)
+            self._schedule(name, session)
+        self._changed.clear()
+        return effects
+
+    def _schedule(self, name: str, session: Session) -> None:
+        deadline = session.next_deadline_ns()
+        if deadline != session.deadline_ns:
+            session.deadline_ns = deadline
+            heapq.heappush(self._due, (deadline, name))
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When ``settle`` is due with nothing coming in; None without a session."""
+        while self._due and self.sessions[self._due[0][1]].deadline_ns != self._due[0][0]:
+            heapq.heappop(self._due)
+        return self._due[0][0] if self._due else None
+
+    # -- persistence ------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[list[Any]]:
+        """The settled partition as rows of JSON values, each well below 256 KiB.
+
+        Raises AssertionError between events and settling: a snapshot is of a whole batch.
+        """
+        if self._changed:
+            raise AssertionError("a partition is dumped only when it is settled")
+        latch = None if self._safe_mode is None else self._safe_mode.model_dump()
+        yield ["partition", CORE_VERSION, self.now_ns, latch, self.book.dump()]
+        for name, session in self.sessions.items():
+            for row in session.dump():
+                yield [name, *row]
+
+    @classmethod
+    def load(cls, rows: Iterable[list[Any]], venues: Mapping[str, Venue] | None = None) -> Self:
+        """The partition that was dumped, with the venue profiles it is to follow.
+
+        Raises ValueError when another core version dumped it.
+        """
+        stream = iter(rows)
+        _, version, now_ns, latch, book = next(stream)
+        if version != CORE_VERSION:
+            raise ValueError(f"core version {version} dumped this; this is {CORE_VERSION}")
+        partition = cls((), venues)
+        partition.now_ns = now_ns
+        partition.book = PolicyBook.load(book)
+        partition._safe_mode = None if latch is None else SafeMode.model_validate(latch)
+        for name, own_rows in groupby(stream, key=itemgetter(0)):
+            session = Session.load(
+                name, partition.book, partition.venues, (r[1:] for r in own_rows)
+            )
+            partition.sessions[name] = session
+            partition._schedule(name, session)
+        return partition

@@ -1,0 +1,198 @@
+"""One session: its truth, the policy in force over it, and the shadows beside it.
+
+``step`` is the whole of the core in one line: an event in, effects out. The shell calls its two
+halves apart, ``apply`` for each event and ``settle`` once a batch, because confidence and cap need
+weighing only once a batch.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from reconverge.core import effects
+from reconverge.core.control import Control
+from reconverge.core.desk import Attestation, ParentDone, ParentOrder, ProfileAck, SafeMode
+from reconverge.core.effects import Effect
+from reconverge.core.events import NewOrder, OrderStreamEvent
+from reconverge.core.policy import PolicyBook
+from reconverge.core.truth import Truth
+from reconverge.core.venue import Venue
+
+SessionEvent = OrderStreamEvent | ParentOrder | ParentDone | ProfileAck | SafeMode | Attestation
+"""What concerns one session: every input but a change of policy."""
+
+CONTROL_NOTES: Final = frozenset({"hard_failure", "path_down", "path_up", "attested"})
+"""Notes that control reacts to; a ``venue`` makes the policies be resolved anew, the others are
+alerts."""
+
+
+class Session:
+    """One order-entry session, the unit of the state machine."""
+
+    __slots__ = (
+        "_alerts", "_effects", "book", "control", "deadline_ns", "now_ns", "shadows", "truth",
+    )  # fmt: skip
+
+    def __init__(self, session: str, book: PolicyBook, venues: Mapping[str, Venue]) -> None:
+        self.truth = Truth(session, venues)
+        self.book = book
+        self.now_ns = 0
+        """The core's time of this session: it never goes back, whatever the clock does."""
+        self.control = Control(book.resolve(session, None), self.truth)
+        self.shadows: dict[str, Control] = {}
+        self.deadline_ns = 0
+        """The deadline under which the partition will settle it next."""
+        self._effects: list[Effect] = []
+        self._alerts = 0
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Take the policies that now apply to this session; states, caps and episode stay."""
+        truth = self.truth
+        policy = self.book.resolve(truth.session, truth.venue)
+        truth.set_limits(policy)
+        self.control.adopt(policy)
+        wanted = {policy.id: policy for policy in self.book.shadows(truth.session, truth.venue)}
+        for policy_id in [known for known in self.shadows if known not in wanted]:
+            del self.shadows[policy_id]
+        for policy_id, shadow in wanted.items():
+            if policy_id in self.shadows:
+                self.shadows[policy_id].adopt(shadow)
+            else:
+                self.shadows[policy_id] = Control(shadow, truth, shadow=True)
+
+    # -- an event ---------------------------------------------------------------------------------
+
+    def apply(self, event: SessionEvent, now_ns: int) -> None:
+        """Account for one event. Raises ``Rejected``, with nothing changed, when it cannot be."""
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
+        handle = _DESK.get(type(event))
+        if handle is None:
+            self.truth.apply(event, self.now_ns)  # type: ignore[arg-type]
+            if type(event) is NewOrder and self.control.episode is not None:
+                self._decided(event)
+        else:
+            handle(self, event)
+        if self.truth.notes:
+            self._react()
+
+    def _decided(self, event: NewOrder) -> None:
+        at_ns = event.event_ns if event.decision_ns is None else event.decision_ns
+        self.control.decided(at_ns, event.cl_ord_id, event.parent_id, event.cap_sequence)
+
+    def _attest(self, event: Attestation) -> None:
+        self.truth.attest(event, self.now_ns)
+
+    def _safe_mode(self, event: SafeMode) -> None:
+        self.truth.set_safe_mode(event)
+
+    def _parent(self, event: ParentOrder) -> None:
+        self.truth.set_parent(event)
+
+    def _parent_done(self, event: ParentDone) -> None:
+        self.truth.end_parent(event.parent_id)
+
+    def _acknowledged(self, event: ProfileAck) -> None:
+        self.control.acknowledged(event.cap_sequence, self.now_ns)
+
+    def _react(self) -> None:
+        """Hand what truth noted to control, in order; what control does not weigh is an alert."""
+        for note in self.truth.notes:
+            if note.kind in CONTROL_NOTES:
+                self.control.note(note, self.now_ns)
+                for shadow in self.shadows.values():
+                    shadow.note(note, self.now_ns)
+                self._collect()
+            elif note.kind == "venue":
+                self.adopt()
+            else:
+                self._alert(note.kind, note.detail)
+        self.truth.notes.clear()
+
+    def _alert(self, name: str, detail: str) -> None:
+        self._alerts += 1
+        session = self.truth.session
+        alert_id = f"{session}/a{self._alerts}"
+        self._effects.append(
+            effects.Alert(
+                session=session, event_ns=self.now_ns, id=alert_id, name=name, detail=detail
+            )
+        )
+
+    def _collect(self) -> None:
+        self._effects += self.control.effects
+        self.control.effects.clear()
+
+    # -- a batch ----------------------------------------------------------------------------------
+
+    def settle(self, now_ns: int) -> list[Effect]:
+        """Weigh truth as it stands now; every effect since the last settling, in order."""
+        if now_ns > self.now_ns:
+            self.now_ns = now_ns
+        self.truth.expire(self.now_ns)
+        if self.truth.notes:
+            self._react()
+        symbol_policies = self.book if self.book.has_symbol_groups() else None
+        self.control.settle(self.now_ns, symbol_policies)
+        self._collect()
+        for shadow in self.shadows.values():
+            shadow.settle(self.now_ns, None)
+            self._effects += shadow.effects
+            shadow.effects.clear()
+        out, self._effects = self._effects, []
+        return out
+
+    def park(self, reason: str) -> None:
+        """Stop trusting this session's truth: the floor cap, until truth is proven anew."""
+        self.truth.park(reason)
+        self._react()
+
+    def next_deadline_ns(self) -> int:
+        """When passing time alone may change something, and ``settle`` is due."""
+        deadline = self.control.next_deadline_ns(self.now_ns)
+        resend = self.truth.sequences.next_deadline_ns
+        return deadline if resend is None else min(deadline, resend)
+
+    # -- persistence ------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[list[Any]]:
+        """The whole session as rows of JSON values; ``load`` restores it."""
+        shadows = {policy_id: control.dump() for policy_id, control in self.shadows.items()}
+        yield ["control", self.now_ns, self._alerts, self.control.dump(), shadows]
+        yield from self.truth.dump()
+
+    @classmethod
+    def load(
+        cls,
+        name: str,
+        book: PolicyBook,
+        venues: Mapping[str, Venue],
+        rows: Iterable[list[Any]],
+    ) -> "Session":
+        """The session that was dumped, under the same policies."""
+        (_, now_ns, alerts, control, shadows), *truth_rows = rows
+        session = cls(name, book, venues)
+        session.truth = Truth.load(name, venues, truth_rows)
+        session.now_ns, session._alerts = now_ns, alerts
+        session.control = Control.load(control, session.truth)
+        session.shadows = {
+            policy_id: Control.load(dumped, session.truth, shadow=True)
+            for policy_id, dumped in shadows.items()
+        }
+        session.truth.set_limits(session.control.policy)
+        return session
+
+
+_DESK: Final[dict[type, Callable[[Session, Any], None]]] = {
+    Attestation: Session._attest,
+    SafeMode: Session._safe_mode,
+    ParentOrder: Session._parent,
+    ParentDone: Session._parent_done,
+    ProfileAck: Session._acknowledged,
+}
+
+
+def step(session: Session, event: SessionEvent, now_ns: int) -> list[Effect]:
+    """One event in, its effects out: total, synchronous, deterministic."""
+    session.apply(event, now_ns)
+    return session.settle(now_ns)

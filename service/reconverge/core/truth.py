@@ -1,0 +1,425 @@
+"""Truth: what is known of one session, free of any policy.
+
+Wires the rooms of truth together (sequences, orders) and keeps what lies between them: the path,
+the snapshots under way, the parents. It decides nothing: whatever a policy may have to react to at
+once is left in ``notes``, in order.
+"""
+
+import math
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from reconverge.core import events
+from reconverge.core.desk import Attestation, ParentOrder, SafeMode
+from reconverge.core.events import StreamEvent
+from reconverge.core.numbering import Numbering
+from reconverge.core.order_snapshots import Snapshot
+from reconverge.core.orders import Orders
+from reconverge.core.policy import Policy
+from reconverge.core.sequence import Sequences
+from reconverge.core.units import nanos
+from reconverge.core.venue import Limits, Venue
+
+PARENTS_MAX: Final = 100_000
+"""Parents followed in one session. Beyond it the oldest goes: only its backlog is lost from sight.
+"""
+
+
+UNRESOLVED_MAX: Final = 20
+"""Items of each kind named in ``unresolved``: enough to act on, small enough to publish."""
+
+
+class Note(NamedTuple):
+    """Something that happened, for control to react to."""
+
+    kind: str
+    """``hard_failure``, ``path_down``, ``path_up``, ``attested``, or the name of an alert."""
+    detail: str
+    event_ns: int
+
+
+class Parent:
+    """A parent order and its target schedule; quantities in nanos."""
+
+    __slots__ = ("at_ns", "cum_qty", "sigma_bps")
+
+    def __init__(self, at_ns: list[int], cum_qty: list[int], sigma_bps: float | None) -> None:
+        self.at_ns = at_ns
+        self.cum_qty = cum_qty
+        self.sigma_bps = sigma_bps
+
+    def scheduled(self, now_ns: int) -> int:
+        """Quantity meant to be executed by now, from the last point that has passed. Nanos."""
+        i = bisect_right(self.at_ns, now_ns)
+        return self.cum_qty[i - 1] if i else 0
+
+
+class Truth:
+    """One session's truth."""
+
+    __slots__ = (
+        "_logout_sent", "_sigma_bps", "_watch_path", "event_ns", "failed", "notes", "orders",
+        "parents", "parked", "path_up", "recoveries", "recovery_failures", "safe_mode",
+        "sequences", "session", "snapshot_event_ns", "venue", "venues",
+    )  # fmt: skip
+
+    def __init__(self, session: str, venues: Mapping[str, Venue]) -> None:
+        self.session = session
+        self.venues = venues
+        self.venue: str | None = None
+        """Name of the venue profile, once a logon named one."""
+        self.sequences = Sequences(Venue())
+        self.orders = Orders()
+        self.parents: dict[str, Parent] = {}
+        self.notes: list[Note] = []
+        """Left for control since it last looked."""
+        self.event_ns = 0
+        """Latest event time seen. Nanoseconds, UTC."""
+        self.path_up: bool | None = None
+        """The order-entry path: up, down, or not known until the venue is next heard."""
+        self.failed = False
+        """A hard failure that the path has not recovered from: what follows is part of it."""
+        self.recoveries = 0
+        """Resends begun, numbers replayed, snapshots begun and attestations, ever."""
+        self.recovery_failures = 0
+        """Resends rejected, timed out or released, ever."""
+        self.snapshot_event_ns = -1
+        """Event time at which the latest complete snapshot began."""
+        self.safe_mode = False
+        """The latch of the safe mode (operator or guardrail)."""
+        self.parked: str | None = None
+        """Why this session's truth cannot be trusted at all, until a snapshot or an operator says
+        so.
+        """
+        self._logout_sent = False
+        self._watch_path = True
+        self._sigma_bps: float | None = None
+
+    # -- inputs ---------------------------------------------------------------------------------
+
+    def apply(self, event: StreamEvent, now_ns: int) -> None:
+        """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
+        if event.event_ns > self.event_ns:
+            self.event_ns = event.event_ns
+        if event.outbound:
+            self.sequences.sent(event, now_ns)
+            processed = True
+        else:
+            processed = self.sequences.accept(event, now_ns)
+            if self._watch_path and event.channel is None:
+                self._heard(event)
+        if self.sequences.findings:
+            self._weigh(event.event_ns)
+        if not processed:
+            return
+        orders = self.orders
+        orders.apply(event, now_ns)
+        if orders.findings:
+            self._report(event.event_ns)
+        if orders.snapshot_completed is not None:
+            self._proven(orders.snapshot_completed, event.event_ns, now_ns)
+        handle = _SESSION_EVENTS.get(type(event))
+        if handle is not None:
+            handle(self, event)
+
+    def expire(self, now_ns: int) -> None:
+        """What time alone does to truth: resends time out, gaps leave the venue's window."""
+        self.sequences.expire(now_ns)
+        if self.sequences.findings:
+            self._weigh(self.event_ns)
+
+    def park(self, reason: str) -> None:
+        """Stop trusting this truth: the cap goes to the floor until truth is proven anew."""
+        if self.parked is None:
+            self.parked = reason
+            self._note("parked", reason, self.event_ns)
+
+    def _unpark(self, why: str) -> None:
+        if self.parked is not None:
+            self.parked = None
+            self._note("unparked", why, self.event_ns)
+
+    def _note(self, kind: str, detail: str, event_ns: int) -> None:
+        self.notes.append(Note(kind, detail, event_ns))
+
+    def _weigh(self, event_ns: int) -> None:
+        """Turn what the sequences found into counts, notes and alerts."""
+        for kind, channel, detail in self.sequences.findings:
+            source = channel or "entry"
+            if kind in _BEGINS:
+                self.recoveries += 1
+            elif kind in _FAILS:
+                self.recovery_failures += 1
+            if kind == "sequence_violation":
+                self._fail("sequence violation", f"{source}: {detail}", event_ns)
+            elif kind == "gaps_full":
+                self.park(f"{source}: {detail}")
+            elif kind in _ALERTS:
+                self._note(kind, f"{source}: {detail}", event_ns)
+        self.sequences.findings.clear()
+
+    # -- the path -------------------------------------------------------------------------------
+
+    def _heard(self, event: StreamEvent) -> None:
+        """A message from the venue on the entry path, while the path is not simply up."""
+        if type(event) in _PATH_EVENTS:
+            return
+        if self.path_up is None:
+            self._up(event.event_ns)
+        elif self.path_up:
+            self.failed = self._watch_path = False
+
+    def _up(self, event_ns: int) -> None:
+        """The path works again. S8: that changes nothing but this flag."""
+        self.path_up = True
+        self.failed = self._watch_path = self._logout_sent = False
+        self._note("path_up", "", event_ns)
+
+    def _down(self, event_ns: int, *, path_up: bool | None) -> None:
+        if self.path_up is True:
+            self._note("path_down", "", event_ns)
+        self.path_up = path_up
+        self._watch_path = True
+
+    def _fail(self, cause: str, detail: str, event_ns: int) -> None:
+        """A hard failure, unless it is only the next sign of one already known."""
+        if not self.failed:
+            self.failed = self._watch_path = True
+            self._note("hard_failure", f"{cause}: {detail}" if detail else cause, event_ns)
+
+    def _logon(self, event: events.Logon) -> None:
+        if event.channel is not None or event.outbound:
+            return
+        if event.venue is not None and event.venue != self.venue:
+            self._follow_venue(event.venue, event.event_ns)
+        self._up(event.event_ns)
+
+    def _follow_venue(self, name: str, event_ns: int) -> None:
+        venue = self.venues.get(name)
+        if venue is None:
+            self._note("unknown_venue", f"no profile named {name}; the former stays", event_ns)
+            return
+        self.venue = name
+        self.sequences.set_venue(venue)
+        self._note("venue", name, event_ns)
+
+    def _logout(self, event: events.Logout) -> None:
+        if event.channel is not None:
+            return
+        if event.outbound:
+            self._logout_sent = True
+            return
+        expected = self._logout_sent
+        self._down(event.event_ns, path_up=False)
+        if not expected:
+            self._fail("unexpected logout", event.reason or "", event.event_ns)
+
+    def _disconnect(self, event: events.Disconnect) -> None:
+        if event.channel is not None:
+            return
+        clean = self.path_up is False and not self.failed
+        self._down(event.event_ns, path_up=False)
+        if not clean:
+            self._fail("disconnect", event.reason or "", event.event_ns)
+
+    def _heartbeat_missed(self, event: events.HeartbeatMissed) -> None:
+        if event.channel is None:
+            self._down(event.event_ns, path_up=None if self.path_up else self.path_up)
+            self._fail("heartbeat missed", "", event.event_ns)
+
+    def _gateway_switched(self, event: events.GatewaySwitched) -> None:
+        if event.channel is not None or event.clean:
+            return
+        if self.path_up:
+            self._down(event.event_ns, path_up=None)
+        self._fail("gateway switched without clean logout", event.gateway or "", event.event_ns)
+
+    # -- snapshots, attestations, the desk ------------------------------------------------------
+
+    def _snapshot_begun(self, _: events.MassStatusBegin) -> None:
+        self.recoveries += 1
+
+    def _proven(self, snapshot: Snapshot, event_ns: int, now_ns: int) -> None:
+        """A complete snapshot of the venue's orders: the other way to convergence (R17)."""
+        if snapshot.symbol is not None:
+            return  # of one instrument only: it proves nothing of the session's numbers
+        self.snapshot_event_ns = max(self.snapshot_event_ns, snapshot.event_ns)
+        self.sequences.snapshot_proven(snapshot.now_ns, now_ns)
+        self._weigh(event_ns)
+        self._unpark("complete snapshot")
+
+    def _report(self, event_ns: int) -> None:
+        """Order-level oddities become alerts."""
+        for kind, order, detail in self.orders.findings:
+            self._note(kind, f"{order}: {detail}", event_ns)
+        self.orders.findings.clear()
+
+    def attest(self, event: Attestation, now_ns: int) -> None:
+        """An operator vouches for what no replay can prove (R17)."""
+        if event.from_seq is not None and event.to_seq is not None:
+            self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
+        self.orders.attested(event.orders_not_working, now_ns)
+        self.recoveries += 1
+        self._weigh(event.event_ns)
+        self._unpark("attested")
+        self._note("attested", f"{event.actor}: {event.reason}", event.event_ns)
+
+    def set_safe_mode(self, event: SafeMode) -> None:
+        """The latch is set or released."""
+        if event.on != self.safe_mode:
+            self.safe_mode = event.on
+            kind = "safe_mode_on" if event.on else "safe_mode_off"
+            self._note(kind, f"{event.actor}: {event.reason}", event.event_ns)
+
+    def set_parent(self, event: ParentOrder) -> None:
+        """A parent and its schedule; a later one with its id replaces it."""
+        self._sigma_bps = None
+        self.parents.pop(event.parent_id, None)
+        if len(self.parents) >= PARENTS_MAX:
+            del self.parents[next(iter(self.parents))]
+        at_ns = [point.at_ns for point in event.schedule]
+        cum_qty = [nanos(point.cum_qty) for point in event.schedule]
+        self.parents[event.parent_id] = Parent(at_ns, cum_qty, event.sigma_bps)
+
+    def end_parent(self, parent_id: str) -> None:
+        """A parent ended: nothing is scheduled any more."""
+        self._sigma_bps = None
+        self.parents.pop(parent_id, None)
+
+    def set_limits(self, policy: Policy) -> None:
+        """What of a policy bounds truth: patience with resends, the budget of attempts."""
+        rules = policy.replay
+        limits = Limits(
+            rules.resend_timeout_ms * 1_000_000,
+            rules.attempts_max,
+            rules.attempts_window_ms * 1_000_000,
+        )
+        self.sequences.set_limits(limits)
+
+    # -- readings -------------------------------------------------------------------------------
+
+    def lag_ns(self, now_ns: int) -> float:
+        """Lag of the least fresh source beyond its heartbeat interval; infinite without drop copy.
+
+        A drop-copy channel lags by its silence, or by how old its latest complete news was when it
+        came; the entry path, while up, by its silence alone, where its heartbeat is known.
+        """
+        latest = self._latest()
+        worst = 0.0 if any(channel is not None for channel in latest) else math.inf
+        for channel, source in latest.items():
+            if channel is None and not (self.path_up and source.heartbeat_ms):
+                continue
+            silence = now_ns - source.last_heard_ns - (source.heartbeat_ms or 0) * 1_000_000
+            delay = source.last_heard_ns - source.complete_up_to_ns if channel is not None else 0
+            worst = max(worst, silence, delay)
+        return worst
+
+    def complete_past(self, event_ns: int) -> bool:
+        """Every drop-copy channel is complete past a moment; without one, a snapshot."""
+        channels = [source for channel, source in self._latest().items() if channel is not None]
+        if channels:
+            return all(source.complete_up_to_ns > event_ns for source in channels)
+        return self.snapshot_event_ns >= event_ns
+
+    def _latest(self) -> dict[str | None, Numbering]:
+        """The numbering each source was last heard on: earlier segments fall silent for good."""
+        latest: dict[str | None, Numbering] = {}
+        for source in self.sequences.sources():
+            known = latest.get(source.channel)
+            if known is None or source.last_heard_ns >= known.last_heard_ns:
+                latest[source.channel] = source
+        return latest
+
+    def diverged_since_ns(self, now_ns: int) -> int:
+        """When the oldest disagreement or gap that still holds began. Nanoseconds, UTC."""
+        candidates = (self.orders.oldest_disagreement_ns, self.sequences.oldest_gap_ns)
+        return min((at for at in candidates if at is not None), default=now_ns)
+
+    def backlogs(self, now_ns: int) -> Iterator[tuple[str, int]]:
+        """Scheduled minus executed quantity of each parent, not below 0. Nanos."""
+        executed = self.orders.parent_executed
+        for parent_id, parent in self.parents.items():
+            yield parent_id, max(0, parent.scheduled(now_ns) - executed.get(parent_id, 0))
+
+    def sigma_bps(self, default: float) -> float:
+        """Daily volatility of the wildest parent: the limit must suit every one of them."""
+        if self._sigma_bps is None:
+            known = [p.sigma_bps for p in self.parents.values() if p.sigma_bps is not None]
+            self._sigma_bps = max(known, default=0.0)
+        return self._sigma_bps or default
+
+    def unresolved(self) -> Iterator[str]:
+        """What is still open, for a person to read; the first few of each kind."""
+        for source in self.sequences.sources():
+            name = source.channel or "entry"
+            for first, last in source.open_gaps()[:UNRESOLVED_MAX]:
+                yield f"{name}: {first}-{'' if last is None else last} missing"
+            if source.unrecoverable:
+                yield f"{name}: {source.unrecoverable} unrecoverable"
+        for row in self.orders.disagreements(UNRESOLVED_MAX):
+            yield str(row)
+
+    # -- persistence ------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[list[Any]]:
+        """The whole truth as rows of JSON values; ``load`` restores it."""
+        yield ["truth", {name: getattr(self, name) for name in _PLAIN}]
+        for parent_id, parent in self.parents.items():
+            yield ["parent", parent_id, parent.at_ns, parent.cum_qty, parent.sigma_bps]
+        for row in self.sequences.dump():
+            yield ["sequences", *row]
+        for row in self.orders.dump():
+            yield ["orders", *row]
+
+    @classmethod
+    def load(cls, session: str, venues: Mapping[str, Venue], rows: Iterable[list[Any]]) -> "Truth":
+        """The truth that was dumped, with the venue profiles it is to follow."""
+        truth = cls(session, venues)
+        room: dict[str, list[list[Any]]] = {
+            "truth": [],
+            "parent": [],
+            "sequences": [],
+            "orders": [],
+        }
+        for name, *row in rows:
+            room[name].append(row)
+        for name, value in room["truth"][0][0].items():
+            setattr(truth, name, value)
+        for parent_id, at_ns, cum_qty, sigma_bps in room["parent"]:
+            truth.parents[parent_id] = Parent(at_ns, cum_qty, sigma_bps)
+        venue = venues.get(truth.venue or "", Venue())
+        truth.sequences = Sequences.load(room["sequences"], venue)
+        truth.orders = Orders.load(room["orders"])
+        return truth
+
+
+_PLAIN: Final = (
+    "_logout_sent", "_watch_path", "event_ns", "failed", "parked", "path_up", "recoveries",
+    "recovery_failures", "safe_mode", "snapshot_event_ns", "venue",
+)  # fmt: skip
+
+_SESSION_EVENTS: Final[dict[type, Callable[[Truth, Any], None]]] = {
+    events.Logon: Truth._logon,
+    events.Logout: Truth._logout,
+    events.Disconnect: Truth._disconnect,
+    events.HeartbeatMissed: Truth._heartbeat_missed,
+    events.GatewaySwitched: Truth._gateway_switched,
+    events.MassStatusBegin: Truth._snapshot_begun,
+}
+"""What moves the path, or begins a recovery."""
+_PATH_EVENTS: Final = frozenset({
+    events.Logon, events.Logout, events.Disconnect, events.HeartbeatMissed, events.GatewaySwitched,
+})  # fmt: skip
+"""Events that say of the path themselves what it is."""
+
+_BEGINS: Final = frozenset({"resend_begun"})
+"""Findings that mean a recovery is under way."""
+_FAILS: Final = frozenset({"resend_rejected", "resend_timed_out", "resend_released"})
+"""Findings that mean a recovery came to nothing (R12)."""
+_ALERTS: Final = frozenset({
+    "resend_rejected", "resend_timed_out", "resend_incomplete", "unrecoverable",
+    "gap_fill_beyond_request", "reset_refused", "numbers_restarted", "attempts_near_limit",
+    "failover_during_resend", "peer_gap", "peer_ahead", "range_excused",
+})  # fmt: skip
+"""Findings that a person should know of."""

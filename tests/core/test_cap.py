@@ -1,0 +1,131 @@
+"""Caps against DOMAIN §10 and §13: ceilings, ramp, latch, and the convexity of catching up."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconverge.core.cap import (
+    Bound,
+    Governor,
+    catchup_multiple,
+    ceiling,
+    rounded,
+    shortfall_expected,
+    temporary_impact_bps,
+    uplift_bps,
+)
+from reconverge.core.effects import State
+from reconverge.core.machine import FROZEN, RISING
+from reconverge.core.policy import CatchUp, Policy, parse
+
+POLICY = Policy()
+STATES = st.sampled_from(list(State))
+RATIO = st.floats(0, 1)
+SECOND = 1_000_000_000
+
+
+@pytest.mark.parametrize(
+    ("state", "top"),
+    [
+        (State.HEALTHY, 1.0),
+        (State.STABLE, 1.0),
+        (State.CONTROLLED_REENTRY, 0.90),
+        (State.REPLAY_SYNCING, 0.50),
+        (State.FAILOVER_DETECTED, 0.30),
+        (State.STATE_DIVERGED, 0.20),
+    ],
+)
+def test_the_default_ceilings_are_those_of_the_domain(state: State, top: float) -> None:
+    assert ceiling(state, 1.0, None, POLICY, safe_mode=False) == Bound(top, "ceiling")
+
+
+@given(STATES, RATIO, RATIO)
+def test_s3_s5_never_above_the_ceiling_and_monotone_in_confidence(
+    state: State, one: float, other: float
+) -> None:
+    low, high = sorted((one, other))
+    caps = [ceiling(state, c, None, POLICY, safe_mode=False).cap for c in (low, high, 1.0)]
+    assert caps == sorted(caps)
+    assert caps[-1] == POLICY.cap.ceiling.of(state)
+
+
+@given(STATES, RATIO)
+def test_the_safe_mode_latch_bounds_every_state(state: State, trust: float) -> None:
+    bound = ceiling(state, trust, None, POLICY, safe_mode=True)
+    assert bound.cap <= POLICY.cap.safe_mode
+
+
+@given(st.lists(st.tuples(STATES, RATIO, st.integers(0, 5 * SECOND)), min_size=1))
+def test_s4_a_cap_falls_at_once_and_rises_only_where_allowed_and_by_the_ramp(
+    steps: list[tuple[State, float, int]],
+) -> None:
+    governor, now_ns, before = Governor(), 0, 0.0
+    for state, trust, elapsed_ns in steps:
+        now_ns += elapsed_ns
+        bound = ceiling(state, trust, None, POLICY, safe_mode=False)
+        governor.govern(bound, state, POLICY.cap.ramp_per_s, now_ns)
+        assert governor.value <= bound.cap
+        if governor.value > before:
+            assert state in RISING
+            assert governor.value - before <= 0.10 * elapsed_ns / SECOND + 1e-12
+        else:
+            assert governor.value == min(before, bound.cap)
+        before = governor.value
+
+
+def test_the_ramp_takes_ten_seconds_from_nothing_to_everything() -> None:
+    governor = Governor(0.0, 0)
+    bound = Bound(1.0, "ceiling")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 5 * SECOND) == Bound(0.5, "ramp")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 10 * SECOND) == Bound(1.0, "ceiling")
+
+
+def test_a_clock_that_steps_back_raises_nothing() -> None:
+    governor = Governor(0.2, 10 * SECOND)
+    assert governor.govern(Bound(1.0, "ceiling"), State.HEALTHY, 0.10, 5 * SECOND).cap == 0.2
+
+
+@given(RATIO)
+def test_a_published_cap_is_never_above_the_cap(cap: float) -> None:
+    assert cap - 1.01e-4 <= rounded(cap) <= cap + 1e-9
+
+
+# -- catching up: check values of DOMAIN §10 -------------------------------------------------------
+
+
+@pytest.mark.parametrize(("uplift", "multiple"), [(1, 1.32), (2, 1.66), (3, 2.04), (5, 2.90)])
+def test_the_convexity_limit_has_the_check_values(uplift: float, multiple: float) -> None:
+    wide = {"uplift_max_bps": uplift, "multiple_max": 10.0, "participation_max": 1.0}
+    policy = parse({"catch_up": wide})
+    found = catchup_multiple(State.STABLE, 157.0, policy)
+    assert found == pytest.approx(multiple, abs=0.006)
+    assert uplift_bps(found, 157.0, policy.catch_up) <= uplift
+
+
+def test_the_base_cost_at_ten_percent_is_5_60_bps() -> None:
+    assert temporary_impact_bps(0.10, 157.0, CatchUp()) == pytest.approx(5.60, abs=0.005)
+
+
+@pytest.mark.parametrize(("days", "cost"), [(0.1, 22), (0.2, 15), (0.5, 8)])
+def test_ibm_in_almgren_2005_costs_what_the_paper_says(days: float, cost: int) -> None:
+    """X is 10% of daily volume, so over T days it is a participation of 0.1 / T."""
+    assert round(temporary_impact_bps(0.1 / days, 157.0, CatchUp())) == cost
+
+
+@pytest.mark.parametrize("state", sorted(FROZEN))
+def test_nothing_is_repaid_faster_than_normal_while_expansion_is_frozen(state: State) -> None:
+    assert catchup_multiple(state, 157.0, POLICY) == 1.0
+
+
+@given(st.floats(1, 2_000), st.floats(0, 50))
+def test_the_absolute_limits_bound_every_multiple(sigma: float, uplift: float) -> None:
+    policy = parse({"catch_up": {"uplift_max_bps": uplift}})
+    multiple = catchup_multiple(State.HEALTHY, sigma, policy)
+    assert 1.0 <= multiple <= 2.0
+    assert multiple * policy.catch_up.participation_normal <= 0.20 + 1e-12
+
+
+def test_what_cannot_be_repaid_in_time_is_reported_not_hurried() -> None:
+    assert shortfall_expected(1_000, 10.0, 1.5, 100.0) == 500
+    assert shortfall_expected(1_000, 10.0, 2.0, 100.0) == 0
+    assert shortfall_expected(1_000, 10.0, 1.0, 1e9) == 1_000
