@@ -8,6 +8,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
@@ -243,7 +244,7 @@ class SimLog:
     async def _answered(self, seconds: float, act: Callable[[], Any]) -> Any:
         self._gate()
         future = self.cluster.loop.create_future()
-        answer = lambda: future.done() or future.set_result(act())  # noqa: E731
+        answer = partial(_resolve, future, act)
         self.cluster.loop.call_later(seconds, self._process.deliver, answer)
         return await future
 
@@ -256,8 +257,7 @@ class SimLog:
         cluster, weather, loop = self.cluster, self.cluster.weather, self.cluster.loop
         future: asyncio.Future[int] = loop.create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        unknown = OutcomeUnknown(f"simulated: {topic}")
-        give_up = lambda: future.done() or future.set_exception(unknown)  # noqa: E731
+        give_up = partial(_fail, future, OutcomeUnknown(f"simulated: {topic}"))
         if cluster.hits(weather.refused_write):
             loop.call_later(cluster.lag(), self._process.deliver, give_up)
             return future
@@ -275,9 +275,19 @@ class SimLog:
 
         def apply() -> None:
             offset = cluster.write(topic, self.partition, key, value, headers)
-            answer = lambda: future.done() or future.set_result(offset)  # noqa: E731
             if answered:
+                answer = partial(_resolve, future, lambda: offset)
                 loop.call_later(cluster.lag(), self._process.deliver, answer)
 
         loop.call_at(when, apply)
         return future
+
+
+def _resolve(future: asyncio.Future[Any], act: Callable[[], Any]) -> None:
+    if not future.done():
+        future.set_result(act())
+
+
+def _fail(future: asyncio.Future[Any], error: LogError) -> None:
+    if not future.done():
+        future.set_exception(error)

@@ -11,8 +11,8 @@ from zlib import crc32
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from reconverge.core.effects import Alert, Cap, Components, PolicyRef, State
-from reconverge.stream.folding import Effect, Row
+from reconverge.core.effects import Alert, Cap, Components, Effect, PolicyRef, State
+from reconverge.stream.folding import Row
 
 HEARTBEAT_NS = 1_000_000_000
 ALERT_EVERY = 5
@@ -126,8 +126,9 @@ class ToyFold:
             cap=0.0 if session.parked else 1.0, confidence=1.0, components=_ALL_WELL, symbols={},
             reason="parked" if session.parked else "ceiling", freeze_expansion=False,
             catchup_multiple_max=1.0, participation_max=0.2, safe_mode=False, cause="change",
-            policy=PolicyRef.model_construct(id=self.policy_hash, version=1, hash=str(session.order)),
-            episode_id=None, cycle=None, publish_ns=None, epoch=0, valid_until_ns=now_ns + 3 * HEARTBEAT_NS,
+            policy=PolicyRef(id=self.policy_hash, version=1, hash=str(session.order)),
+            episode_id=None, cycle=None, publish_ns=None, epoch=0,
+            valid_until_ns=now_ns + 3 * HEARTBEAT_NS,
         )  # fmt: skip
 
     def dump(self) -> Iterable[Row]:

@@ -317,9 +317,10 @@ class PolicyBook:
     policies the last one set wins.
     """
 
-    __slots__ = ("_in_force", "_shadows")
+    __slots__ = ("_hash", "_in_force", "_shadows")
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        self._hash = ""
         self._in_force: dict[str, Policy] = {"default": Policy()}
         self._shadows: dict[str, Policy] = {}
         for policy in policies:
@@ -332,10 +333,21 @@ class PolicyBook:
         name = "default" if everywhere else policy.id
         table.pop(name, None)
         table[name] = policy
+        self._hash = ""
 
     def retire_shadow(self, policy_id: str) -> None:
         """Stop evaluating a shadow; silently nothing when it is not there."""
         self._shadows.pop(policy_id, None)
+        self._hash = ""
+
+    @property
+    def hash(self) -> str:
+        """Of the whole book: SHA-256 over its policies' own, first 16 hexadecimal digits."""
+        if not self._hash:
+            tables = self._in_force.values(), self._shadows.values()
+            hashes = "/".join(",".join(p.ref.hash for p in table) for table in tables)
+            self._hash = hashlib.sha256(hashes.encode()).hexdigest()[:16]
+        return self._hash
 
     def resolve(self, session: str, venue: str | None, symbol: str | None = None) -> Policy:
         """The policy for a session, or for one instrument in it."""

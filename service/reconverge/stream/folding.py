@@ -6,19 +6,26 @@ yields the same bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
 from pydantic import ValidationError
 
 from reconverge.core.decode import undecodable
-from reconverge.core.effects import Alert, Cap, Episode, Transition
+from reconverge.core.effects import (
+    Alert,
+    Cap,
+    CapFields,
+    Effect,
+    Episode,
+    ShadowCap,
+    Transition,
+)
 from reconverge.stream.log import Record
 from reconverge.stream.merge import merge
 from reconverge.stream.options import Topics
 from reconverge.stream.records import Lost, Position, Taken
 
-Effect = Cap | Transition | Alert | Episode
 Row = list[Any]
 """A piece of dumped state; what is in it is the core's business. JSON-able, well below 256 KiB."""
 
@@ -110,6 +117,7 @@ class Output(NamedTuple):
 class Folded(NamedTuple):
     """What one batch led to."""
 
+    effects: Sequence[Effect]
     outputs: Sequence[Output]
     refused: Sequence[Refused]
     taken: dict[str, Taken]
@@ -148,11 +156,12 @@ class Ledger:
         )
         taken = self._step(stretches)
         self._lose(lost, now_ns)
-        outputs = [self._encode(effect, now_ns, epoch) for effect in self.fold.settle(now_ns)]
+        effects = self.fold.settle(now_ns)
+        outputs = [self._encode(effect, now_ns, epoch) for effect in effects]
         digest = 0
         for output in outputs:
             digest = crc32(output.value, digest)
-        return Folded(outputs, refused, taken, digest)
+        return Folded(effects, outputs, refused, taken, digest)
 
     def _lose(self, lost: Mapping[str, Lost], now_ns: int) -> None:
         """Every session is parked: nobody knows whose events they were."""
@@ -184,15 +193,17 @@ class Ledger:
 
     def _encode(self, effect: Effect, now_ns: int, epoch: int) -> Output:
         """The batch's time is the publish time, so that the bytes can be derived again."""
-        key = effect.session.encode()
-        if isinstance(effect, Cap):
-            cap = effect.model_copy(update={"epoch": epoch, "publish_ns": now_ns})
-            return Output(self._topics.caps, key, cap.model_dump_json().encode(), event=False)
-        topic = getattr(self._topics, _TOPIC_OF[type(effect)])
-        return Output(topic, key, effect.model_dump_json().encode(), event=True)
+        is_cap = isinstance(effect, CapFields)
+        if is_cap:
+            effect = effect.model_copy(update={"epoch": epoch, "publish_ns": now_ns})
+        topic: str = getattr(self._topics, _TOPIC_OF[type(effect)])
+        value = effect.model_dump_json().encode()
+        return Output(topic, effect.session.encode(), value, event=not is_cap)
 
 
-_TOPIC_OF: Mapping[type[Effect], str] = {
+_TOPIC_OF: Final[Mapping[type[Effect], str]] = {
+    Cap: "caps",
+    ShadowCap: "shadow_caps",
     Transition: "transitions",
     Episode: "episodes",
     Alert: "alerts",

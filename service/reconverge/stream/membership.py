@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from reconverge.stream.conditions import Refusal
@@ -160,17 +161,15 @@ async def check_topics(connection: Connection, topics: Topics, deadlines: Deadli
 
     Raises `topic_missing`, `partition_counts_unequal`, `LogError`.
     """
-    consumer = AIOKafkaConsumer(**connection, client_id="reconverge-check", group_id=None)
+    admin = AIOKafkaAdminClient(**connection, client_id="reconverge-check")
     try:
         async with within(deadlines.connect_s, "looking up the topics"):
-            await consumer.start()
-            existing = await consumer.topics()
-        counts = {
-            topic: len(consumer.partitions_for_topic(topic) or ()) if topic in existing else 0
-            for topic in (*topics.inputs, *topics.outputs)
-        }
+            await admin.start()
+            existing = await admin.describe_topics()  # of all: asking for one could create it
     finally:
-        await closed(consumer.stop(), deadlines.connect_s)
+        await closed(admin.close(), deadlines.connect_s)
+    found = {topic["topic"]: len(topic["partitions"]) for topic in existing}
+    counts = {topic: found.get(topic, 0) for topic in (*topics.inputs, *topics.outputs)}
     missing = sorted(topic for topic, count in counts.items() if not count)
     if missing:
         raise Refusal("topic_missing", ", ".join(missing))

@@ -4,8 +4,10 @@
 Implementations must return at once and never raise.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from reconverge.core.effects import Effect
 from reconverge.stream.conditions import Condition
 
 
@@ -52,6 +54,9 @@ class Observer(Protocol):
     def batch(self, seen: BatchSeen) -> None:
         """A batch was journalled and its outputs handed over."""
 
+    def effects(self, effects: Sequence[Effect]) -> None:
+        """The same batch's effects, in order."""
+
     def quarantined(self, partition: int, topic: str, disposition: str) -> None:
         """A record was set aside."""
 
@@ -72,6 +77,9 @@ class NullObserver:
     """Watches nothing."""
 
     def batch(self, seen: BatchSeen) -> None:
+        """Ignore."""
+
+    def effects(self, effects: Sequence[Effect]) -> None:
         """Ignore."""
 
     def quarantined(self, partition: int, topic: str, disposition: str) -> None:

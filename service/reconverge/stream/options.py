@@ -22,6 +22,7 @@ class Topics:
     parents: str = "parents"
     controls: str = "controls"
     caps: str = "caps"
+    shadow_caps: str = "shadow-caps"
     transitions: str = "transitions"
     episodes: str = "episodes"
     alerts: str = "alerts"
@@ -39,6 +40,7 @@ class Topics:
         """The topics this service writes, its own journal and snapshots included."""
         own = (
             self.caps,
+            self.shadow_caps,
             self.transitions,
             self.episodes,
             self.alerts,

@@ -237,6 +237,7 @@ class Worker:
         journal_s = perf_counter() - started
         await self._publisher.publish(offset, pending.folded.outputs)
         self._observer.batch(self._seen(pending, journal_s))
+        self._observer.effects(pending.folded.effects)
 
     def _seen(self, pending: Pending, journal_s: float) -> BatchSeen:
         waiting, now_ms = self._inputs.waiting, self._clock.now_ns() // 1_000_000

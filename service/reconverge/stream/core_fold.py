@@ -1,0 +1,86 @@
+"""The core as the worker sees it: `core.partition.Partition` behind the shape of `folding.Fold`."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from reconverge.core.desk import PolicyChange
+from reconverge.core.effects import Effect
+from reconverge.core.events import EVENTS, Event
+from reconverge.core.partition import CORE_VERSION, Partition, Rejected
+from reconverge.core.venue import Venue
+from reconverge.core.wire import BROADCAST
+from reconverge.stream.folding import Row
+
+Document = dict[str, Any]
+
+
+class CoreFold:
+    """One partition of the core, and the policies its owners were started with."""
+
+    def __init__(self, partition: Partition, given: Sequence[Document] = ()) -> None:
+        self.partition = partition
+        self._given = list(given)
+        self.apply: Callable[[Event, int], None] = partition.apply
+        self.settle: Callable[[int], list[Effect]] = partition.settle
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """See `Fold`."""
+        return self.partition.next_deadline_ns
+
+    @property
+    def policy_hash(self) -> str:
+        """See `Fold`."""
+        return self.partition.book.hash
+
+    def set_policies(self, documents: Sequence[Mapping[str, Any]], now_ns: int) -> None:
+        """Only what differs from the last owner's.
+
+        A change made on the controls topic stays in force.
+        """
+        given = [dict(document) for document in documents]
+        for document in given:
+            if document not in self._given:
+                self.apply(_change(document, now_ns), now_ns)
+        self._given = given
+
+    def park(self, reason: str, now_ns: int) -> None:  # noqa: ARG002 - the core keeps its own time
+        """See `Fold`."""
+        self.partition.park(reason)
+
+    def dump(self) -> Iterator[Row]:
+        """See `Fold`."""
+        yield ["given", self._given]
+        yield from self.partition.dump()
+
+
+class CoreFolds:
+    """Makes them, all following the same venue profiles."""
+
+    version = CORE_VERSION
+    readable = frozenset({CORE_VERSION})
+    rejection = Rejected
+    decode = staticmethod(EVENTS.validate_json)
+
+    def __init__(self, venues: Mapping[str, Venue] | None = None) -> None:
+        self._venues = dict(venues or {})
+
+    def new(self) -> CoreFold:
+        """See `Folds`."""
+        return CoreFold(Partition((), self._venues))
+
+    def load(self, rows: Iterable[Row]) -> CoreFold:
+        """See `Folds`."""
+        iterator = iter(rows)
+        _, given = next(iterator)
+        return CoreFold(Partition.load(iterator, self._venues), given)
+
+
+def _change(document: Document, now_ns: int) -> PolicyChange:
+    return PolicyChange(
+        session=BROADCAST,
+        event_ns=now_ns,
+        ingest_ns=now_ns,
+        policy=document,
+        actor="the settings of the partition's owner",
+    )
