@@ -1,7 +1,7 @@
 # What one does with this checkout; `make` lists it. Environments and downloads are made when first
 # wanted and kept under ~/.cache/reconverge: see tools/provision.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check schemas setup lock
+.PHONY: help demo test bench check mutants schemas setup lock
 
 PYTHON_DEV = "$$(tools/provision venv dev)"/bin/python
 
@@ -23,11 +23,14 @@ check: setup ## ruff, mypy, shellcheck
 	@$(PYTHON_DEV) -m mypy
 	@"$$(tools/provision command shellcheck=shellcheck)" tools/* .ci/run
 
+mutants: setup ## which small changes to the core no test notices (MODULES="cap gaps" for some)
+	@tools/mutants $(MODULES)
+
 schemas: setup ## write schemas/ again from the models
 	@"$$(tools/provision venv dev)"/bin/reconverge schema schemas
 
 setup: ## the development environment, linked at ~/.cache/reconverge/venv
-	@tools/provision venv dev
+	@tools/provision venv dev >/dev/null
 
 lock: setup ## resolve requirements/*.txt again; UPGRADE=--upgrade moves every version
 	@PATH="$$(tools/provision venv dev)/bin:$$PATH" tools/lock $(UPGRADE)
