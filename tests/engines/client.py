@@ -134,15 +134,17 @@ def reset_logon(config: Event) -> Fields:
 
 
 def trade(link: ChildLink, config: Event) -> None:
-    """Connect both sessions and obey commands until told to stop."""
+    """Obey commands until the scenario is gone; the first is to connect both sessions."""
     settings = engine.settings(config, sessions(config))
     firm = Firm(link, config)
     store, log = fix.FileStoreFactory(settings), fix.FileLogFactory(settings)
     initiator = fix.SocketInitiator(firm, store, settings, log)
-    initiator.start()
+    link.emit("ready")
     for command in link.commands():
         session_id = firm.sessions[command["stream"]]
         match command["do"]:
+            case "connect":
+                initiator.start()
             case "send":
                 fix.Session.sendToTarget(engine.message(command["fields"]), session_id)
                 link.emit("sent", fields=command["fields"])

@@ -113,11 +113,11 @@ class Incident:
         """The backup listens; the firm logs on, and its idea of what works is wrong twice."""
         stage, facts = self._stage, self.facts
         stage.until_said(FIRM, "logout", "order-entry")
+        believed = {order_id for order_id, leaves in stage.belief.items() if leaves}
         before = stage.counts[FIRM, "logon", "order-entry"]
         self._gateway.tell("open")
         stage.until_said(FIRM, "logon", "order-entry", before)
         facts.now("reconnected")
-        believed = {order_id for order_id, leaves in stage.belief.items() if leaves}
         working = {order.order_id for order in stage.book.working()}
         facts.believed_not_working = sorted(believed - working)
         facts.working_not_believed = sorted(working - believed)

@@ -48,6 +48,7 @@ class Child:
         self, name: str, module: str, config: Event, inbox: queue.Queue[tuple[str, Event]]
     ) -> None:
         self.name = name
+        self.killed = False
         self._inbox = inbox
         self._errors = Path(config["directory"]) / f"{name}.stderr"
         with self._errors.open("wb") as errors:
@@ -64,7 +65,7 @@ class Child:
         self._reader.start()
 
     def tell(self, do: str, **data: object) -> None:
-        """Send one command; a child that died is found out by its "exit" event."""
+        """Send one command; the event "exit" tells that a child died."""
         self._write({"do": do, **data})
 
     def freeze(self) -> None:
@@ -74,6 +75,7 @@ class Child:
 
     def kill(self) -> None:
         """End the process hard, without a word to its peers, and reap it."""
+        self.killed = True
         self._process.kill()
         self._process.wait(EXIT_DEADLINE_S)
 

@@ -70,7 +70,7 @@ class Recording:
 
         "expected" maps a moment ("gap_open", "end") to a stream ("order-entry", "drop-copy"), to a
         side ("firm", "venue"), to its engine's next outgoing ("sender") and next expected incoming
-        ("target") number.
+        ("target") number; the gap is read open where the firm has to ask for a resend.
         """
         truth: dict[str, Any] = json.loads(self.truth_path.read_text())
         return truth
@@ -90,7 +90,8 @@ def run_incident(
     `pace` scales every pause (1.0 is the real timeline of about 50 s, 0.1 the fastest useful one);
     `steps` is the number of trading actions before the failure; half as many again follow the
     repair.
-    Raises TimeoutError, naming what was awaited, when an engine does not do its part.
+    Raises TimeoutError, naming what was awaited, when an engine does not do its part, and
+    ChildProcessError when one dies by itself.
     """
     options = VARIANTS[variant]
     with tempfile.TemporaryDirectory(prefix="reconverge-engines-") as work:
@@ -110,36 +111,39 @@ class Cast:
         self._options = options
         self._ports = ports  # primary, backup, drop copy
 
-    def open_venue(self, resend_interval_s: float) -> tuple[Child, Child]:
-        """Open the primary gateway and the drop copy; return the primary and the standing backup.
+    def assemble(self, resend_interval_s: float) -> tuple[Child, Child]:
+        """Start every process and connect the firm; return the primary and the standing backup.
 
-        The backup shares the primary's message store: taking over, it continues its numbers.
+        The backup shares the primary's message store: taking over, it continues its numbers. The
+        firm tries the primary, and later the backup twice before it tries the primary again.
         """
-        primary = self._gateway(PRIMARY, "VENUE", self._ports[0])
-        drop_copy = self._gateway(DROP_COPY, "VENUE-DC", self._ports[2])
-        hold = {"hold_resend": self._options.resend_is_requested}
-        pace = {"resend_interval_s": resend_interval_s}
-        backup = self._gateway(BACKUP, "VENUE", self._ports[1], **hold, **pace)
-        for child in (primary, drop_copy):
-            child.tell("take-over")
-            child.tell("open")
-        for name, event in ((PRIMARY, "open"), (DROP_COPY, "open"), (BACKUP, "standing-by")):
-            self._stage.until_said(name, event)
-        self._stage.put_in_charge(primary)
-        return primary, backup
-
-    def start_firm(self) -> None:
-        """Start the firm: it tries the primary, and the backup twice before the primary again."""
-        primary, backup, drop_copy = self._ports
-        self._stage.start(
+        stage, (primary_port, backup_port, drop_copy_port) = self._stage, self._ports
+        primary = self._gateway(PRIMARY, "VENUE", primary_port)
+        backup = self._gateway(
+            BACKUP,
+            "VENUE",
+            backup_port,
+            hold_resend=self._options.resend_is_requested,
+            resend_interval_s=resend_interval_s,
+        )
+        drop_copy = self._gateway(DROP_COPY, "VENUE-DC", drop_copy_port)
+        stage.start(
             FIRM,
             CLIENT,
-            entry_ports=[primary, backup, backup],
-            drop_copy_port=drop_copy,
+            entry_ports=[primary_port, backup_port, backup_port],
+            drop_copy_port=drop_copy_port,
             chunk_size=self._options.chunk_size,
             next_expected=self._options.next_expected,
             reset_on_logon=self._options.reset_on_logon,
         )
+        for name in (PRIMARY, BACKUP, DROP_COPY, FIRM):
+            stage.until_said(name, "ready")
+        for child in (primary, drop_copy):
+            child.tell("open")
+            stage.until_said(child.name, "open")
+        stage.put_in_charge(primary)
+        stage.tell_firm("connect")
+        return primary, backup
 
     def _gateway(self, name: str, sender: str, port: int, **replay: object) -> Child:
         config = {
@@ -157,8 +161,7 @@ class Cast:
 
 def _play(incident: Incident, cast: Cast, steps: int, pace: float) -> None:
     """Call the phases of the incident in order."""
-    primary, backup = cast.open_venue(RESEND_INTERVAL_S * pace)
-    cast.start_firm()
+    primary, backup = cast.assemble(RESEND_INTERVAL_S * pace)
     incident.logon()
     incident.trade(steps, oddities=True)
     incident.fail(primary, backup)

@@ -188,6 +188,8 @@ class Stage:
         kind = event["event"]
         self.counts[name, kind, event.get("stream", "")] += 1
         self.last[name, kind] = event
+        if kind == "exit" and not self._children[name].killed:
+            raise ChildProcessError(f"{name} died: {self._children[name].errors()}")
         if kind == "request":
             request = as_request(event["fields"])
             if self.held is None:

@@ -34,7 +34,6 @@ class Gateway(fix.Application):  # type: ignore[misc]
         self.lost: set[str] = set()  # ExecIDs to gap-fill over instead of replaying
         self.replay = threading.Event()
         self._logon_seq_num = 0
-        self.kept_alive: tuple[Any, ...] = ()
         self._config = config
         if not config["hold_resend"]:
             self.replay.set()
@@ -91,18 +90,26 @@ class Gateway(fix.Application):  # type: ignore[misc]
 
 
 def serve(link: ChildLink, config: Event) -> None:
-    """Stand by; on "take-over" open the message store, on "open" listen.
+    """Stand by; on "take-over" read the message store again, on "open" listen.
 
     What is sent between the two is numbered and stored, and waits for the replay.
     """
     gateway = Gateway(link, config)
-    acceptor: Any = None
-    link.emit("standing-by")
+    session = {
+        "ConnectionType": "acceptor",
+        "SenderCompID": config["sender"],
+        "TargetCompID": config["target"],
+        "SocketAcceptPort": config["port"],
+        "SendNextExpectedMsgSeqNum": "Y" if config["next_expected"] else "N",
+    }
+    settings = engine.settings(config, [session])
+    store, log = fix.FileStoreFactory(settings), fix.FileLogFactory(settings)
+    acceptor = fix.SocketAcceptor(gateway, store, settings, log)
+    link.emit("ready")
     for command in link.commands():
         match command["do"]:
             case "take-over":
-                acceptor = _acceptor(gateway, config)
-                link.emit("took-over")
+                fix.Session.lookupSession(gateway.session_id).refresh()
             case "open":
                 acceptor.start()
                 link.emit("open")
@@ -115,24 +122,7 @@ def serve(link: ChildLink, config: Event) -> None:
             case "expected":
                 link.emit("expected", **engine.expected(gateway.session_id))
     gateway.replay.set()
-    if acceptor is not None:
-        acceptor.stop()
-
-
-def _acceptor(gateway: Gateway, config: Event) -> Any:
-    """Create the engine on its store, whose numbers it continues."""
-    session = {
-        "ConnectionType": "acceptor",
-        "SenderCompID": config["sender"],
-        "TargetCompID": config["target"],
-        "SocketAcceptPort": config["port"],
-        "SendNextExpectedMsgSeqNum": "Y" if config["next_expected"] else "N",
-    }
-    settings = engine.settings(config, [session])
-    store, log = fix.FileStoreFactory(settings), fix.FileLogFactory(settings)
-    acceptor = fix.SocketAcceptor(gateway, store, settings, log)
-    gateway.kept_alive = (settings, store, log)  # the C++ side holds no reference of its own
-    return acceptor
+    acceptor.stop()
 
 
 if __name__ == "__main__":
