@@ -22,6 +22,7 @@ from tests.engines.trader import Trader
 
 STEP_S = 0.3  # one action of either side in ordinary trading
 TAKEOVER_S = 0.4  # the backup holds the book's reports this long before it listens
+DAY_MIN, LASTING_MIN = 6, 10  # working when the primary dies; eight or more survive
 DROP_COPY_LAG_S = 0.6  # while the venue fails over
 
 
@@ -129,14 +130,14 @@ class Incident:
             stage.until_said(BACKUP, "resend-request")
             for _ in range(2):
                 self._pause(0.4)
-                self._trader.fill_any()
+                self._trader.fill_lasting()
             facts.expected["gap_open"] = {"order-entry": {"firm": stage.expected(FIRM)}}
             self._pause(0.4)
             self._gateway.tell("release-resend")
             facts.now("replay_started")
             for _ in range(3):  # the engine sends these after the replay, drop copy at once
                 self._pause(1.2)
-                self._trader.fill_any()
+                self._trader.fill_lasting()
         stage.until(lambda: stage.in_step(BACKUP, "order-entry"), "the gap to close")
         facts.now("gap_closed")
         stage.drop_copy_lag_s = 0.0
@@ -181,9 +182,9 @@ class Incident:
             working = self._stage.book.working()
             day = [order for order in working if not order.persistent]
             lasting = [order for order in working if order.persistent]
-            if len(day) >= 6 and len(lasting) >= 7:
+            if len(day) >= DAY_MIN and len(lasting) >= LASTING_MIN:
                 return day, lasting
-            self._stage.ask(self._trader.new(persistent=len(lasting) < 7))
+            self._stage.ask(self._trader.new(persistent=len(lasting) < LASTING_MIN))
             self._pause(STEP_S)
 
     def _trade_unseen(

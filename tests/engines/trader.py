@@ -137,10 +137,10 @@ class Trader:
         """A counterparty trades with one working order."""
         self._stage.publish(self._stage.book.trade(order, quantity))
 
-    def fill_any(self) -> None:
-        """A counterparty trades a round lot with any persistent order."""
+    def fill_lasting(self) -> None:
+        """A counterparty trades a round lot with the persistent order that has most left."""
         lasting = [order for order in self._stage.book.working() if order.persistent]
-        self.fill(self._dice.choice(lasting), 100)
+        self.fill(max(lasting, key=lambda order: order.leaves), 100)
 
     def oddities(self) -> list[Action]:
         """Each kind of reject, and each thing a venue does unasked, once."""
