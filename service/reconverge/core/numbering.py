@@ -125,13 +125,13 @@ class Numbering(Watermark):
         """A number from the frontier on: what it skips is missing, its content is truth (R34)."""
         was_whole = self.is_whole
         replayed = event.poss_dup and self.tail_ns is not None
-        if replayed:  # part of an answer whose end is unknown
-            self._answered(seq, seq, now_ns)
-            self._recover(1, now_ns)
         if seq > self.frontier:
             self._miss(seq, now_ns)
         self.frontier = seq + 1
-        if not replayed:
+        if replayed:  # part of an answer whose end is unknown
+            self._answered(seq, seq, now_ns)
+            self._recover(1, now_ns)
+        else:
             self.tail_ns = None
             self.last_event_ns = event.event_ns
         self._settle(now_ns, was_whole=was_whole)
@@ -148,9 +148,10 @@ class Numbering(Watermark):
             self.note("sequence_violation", f"{seq} came, {self.next_expected} expected")
             return False
         self._answered(seq, seq, now_ns)
+        was_whole = self.is_whole
         if self.lost.discard(seq) or self.excused.discard(seq):
             self._recover(1, now_ns)
-            self._settle(now_ns, was_whole=False)
+            self._settle(now_ns, was_whole=was_whole)
             return True
         return seq < self.base
 
@@ -340,11 +341,11 @@ class Numbering(Watermark):
         if to_seq is not None and to_seq >= self.frontier:
             self._miss(to_seq + 1, now_ns)
         elif to_seq is None and from_seq >= self.frontier:
-            if from_seq > self.frontier:
-                self._miss(from_seq, now_ns)
             if self.tail_ns is None:
                 self.tail_ns = now_ns
-                self.note("gap_opened", f"{from_seq}- missing")
+                self.note("gap_opened", f"{self.frontier}- missing")
+            if from_seq > self.frontier:
+                self.miss(from_seq, now_ns)
 
     @property
     def awaiting(self) -> bool:

@@ -27,11 +27,11 @@ class Outbound:
 
     def sent(self, event: StreamEvent) -> None:
         """Account for a message of ours; a resent one or a fill takes from what the peer lacks."""
-        seq = event.seq
-        if seq is None:
+        if event.seq is None and not isinstance(event, SequenceReset):
             return
-        last = event.new_seq - 1 if isinstance(event, GapFill | SequenceReset) else seq
-        if self.lacks_from and seq <= self.lacks_to and last >= self.lacks_from:
+        first = event.seq or 0  # a reset ignores its own number (R3)
+        last = event.new_seq - 1 if isinstance(event, GapFill | SequenceReset) else first
+        if self.lacks_from and first <= self.lacks_to and last >= self.lacks_from:
             self.lacks_from = last + 1
             if last >= self.lacks_to:
                 self.lacks_from = self.lacks_to = 0
