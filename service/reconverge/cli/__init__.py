@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import reconverge
-from reconverge.cli import contract, replay, topics
+from reconverge.cli import contract, doctor, replay, run, topics, watch
 from reconverge.cli.exits import TABLE
 from reconverge.tap.command import app as tap_app
 
@@ -36,9 +36,12 @@ def _root(
     pass
 
 
+app.command()(run.run)
 app.add_typer(tap_app, name="tap")
 app.command()(replay.replay)
 app.command()(topics.topics)
+app.command()(doctor.doctor)
+app.command()(watch.watch)
 app.command()(contract.schema)
 app.add_typer(contract.policy_app, name="policy")
 

@@ -63,9 +63,10 @@ class CapView(NamedTuple):
 class _Entry:
     """The newest cap of a session, its views ready to hand out."""
 
-    __slots__ = ("expires_ns", "key", "symbols", "view")
+    __slots__ = ("expires_ns", "key", "message", "symbols", "view")
 
     def __init__(self, cap: Cap, expires_ns: int) -> None:
+        self.message = cap
         self.key = (cap.epoch, cap.sequence)
         self.expires_ns = expires_ns
         self.view = CapView(
@@ -135,6 +136,11 @@ class CapBook:
         if symbol is None:
             return entry.view
         return entry.symbols.get(symbol, entry.view)
+
+    def newest(self, session: str) -> Cap | None:
+        """The service's last word on a session, expired or not: for people to see, not to obey."""
+        entry = self._entries.get(session)
+        return None if entry is None else entry.message
 
     def sessions(self) -> list[str]:
         """Sessions ever heard of, valid or not, in order of first appearance."""

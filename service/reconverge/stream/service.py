@@ -92,6 +92,10 @@ class Service:
             partition: bool(s.worker and s.worker.ready) for partition, s in self._seats.items()
         }
 
+    def workers(self) -> Mapping[int, Worker]:
+        """The workers that are serving, by partition."""
+        return {p: s.worker for p, s in self._seats.items() if s.worker and s.worker.ready}
+
     # Who serves what.
 
     async def _follow(self) -> None:

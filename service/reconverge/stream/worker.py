@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from reconverge.stream import snapshot
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Refusal
-from reconverge.stream.folding import Folded, Folds
+from reconverge.stream.folding import Fold, Folded, Folds
 from reconverge.stream.handover import await_predecessor
 from reconverge.stream.inputs import Stretches
 from reconverge.stream.journal import Journal
@@ -74,6 +74,11 @@ class Worker:
         """True from the first batch until the end."""
         self.served = False
         """Whether it ever was ready."""
+
+    @property
+    def fold(self) -> Fold:
+        """The state being served, for reading between batches; only while `ready`."""
+        return self._ledger.fold
 
     def stop(self) -> None:
         """Leave in order: finish the batch, write a snapshot, release the partition."""

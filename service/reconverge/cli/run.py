@@ -1,0 +1,168 @@
+"""The command `run`: settings, the Kafka shell and the operator's port, composed into a process."""
+
+import asyncio
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import structlog
+import typer
+import uvloop
+
+import reconverge
+from reconverge.cli import inputs
+from reconverge.cli.exits import Exit, leave
+from reconverge.connection import connection
+from reconverge.core.policy import Policy
+from reconverge.ops.http import Port, application
+from reconverge.ops.logging import configure
+from reconverge.ops.metrics import Metrics
+from reconverge.ops.progress import Progress
+from reconverge.ops.status import SessionStatus, status
+from reconverge.settings import Settings, SettingsRefused
+from reconverge.stream.clock import Clock
+from reconverge.stream.conditions import Refusal
+from reconverge.stream.core_fold import CoreFold, CoreFolds
+from reconverge.stream.kafka_log import KafkaLog
+from reconverge.stream.log import Log, LogError
+from reconverge.stream.membership import KafkaMembership, check_topics
+from reconverge.stream.options import Limits, Options, Topics
+from reconverge.stream.service import Service, Stalled
+from reconverge.stream.worker import Context
+
+_log = structlog.get_logger(__name__)
+
+
+def options(settings: Settings) -> Options:
+    """The shell's options, as far as an installation may choose them."""
+    names = {
+        field: settings.topic(field.replace("_", "-"))
+        for field in Topics.__dataclass_fields__
+        if field != "quarantine_prefix"
+    }
+    limits = Limits(
+        batch_records=settings.batch_records_max, suffix_records=settings.snapshot_records
+    )
+    return Options(topics=Topics(**names), limits=limits, member=settings.member)
+
+
+class Process:
+    """One process of the service."""
+
+    def __init__(self, settings: Settings, policy: Policy | None) -> None:
+        self._settings = settings
+        self._options = options(settings)
+        self._connection = connection(settings)
+        self._metrics = Metrics(self._sessions)
+        context = Context(
+            folds=CoreFolds(inputs.venues()),
+            policies=[policy.model_dump(mode="json")] if policy else [],
+            options=self._options,
+            observer=self._metrics,
+            clock=Clock,
+            restores=asyncio.Semaphore(self._options.limits.restores_at_once),
+        )
+        self._clock = Clock()
+        membership = KafkaMembership(
+            self._connection,
+            settings.group_id,
+            f"reconverge-{settings.member}",
+            self._options.topics,
+            self._options.deadlines,
+        )
+        self._service = Service(context, self._connect, membership)
+        self._progress = Progress(self._turns)
+
+    async def run(self) -> None:
+        """Serve until SIGTERM or SIGINT, then leave in order.
+
+        Raises Refusal and LogError when there is nothing to serve, Stalled when it cannot go on,
+        and OSError when the port is taken.
+        """
+        stop = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+        partitions = await check_topics(
+            self._connection, self._options.topics, self._options.deadlines
+        )
+        app = application(self._metrics, self._sessions, self._progress.ill, self._busy)
+        async with Port(app, self._settings.http_host, self._settings.http_port) as port:
+            _log.info(
+                "serving",
+                version=reconverge.__version__,
+                http=f"http://{self._settings.http_host}:{port.number}",
+                brokers=self._settings.bootstrap_servers,
+                partitions=partitions,
+            )
+            await self._service.run(stop)
+        _log.info("stopped")
+
+    async def _connect(self, partition: int) -> Log:
+        client_id = f"reconverge-{self._settings.member}"
+        return await KafkaLog.connect(
+            self._connection, partition, client_id, self._options.deadlines
+        )
+
+    def _sessions(self) -> Iterator[SessionStatus]:
+        now_ns = self._clock.now_ns()
+        for worker in self._service.workers().values():
+            fold = worker.fold
+            if isinstance(fold, CoreFold):
+                for session in fold.partition.sessions.values():
+                    yield status(session, max(now_ns, session.now_ns))
+
+    def _turns(self) -> dict[int, int]:
+        return {p: worker.progress for p, worker in self._service.workers().items()}
+
+    def _busy(self) -> list[str]:
+        if self._service.ready:
+            return []
+        waiting = [p for p, served in self._service.status().items() if not served]
+        return [f"partition {p} is being restored" for p in waiting] or ["no partitions yet"]
+
+
+def run(  # noqa: PLR0913 - one parameter an option
+    *,
+    bootstrap_servers: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT,...", help="Kafka brokers.")
+    ] = None,
+    group_id: Annotated[
+        str | None, typer.Option(help="Consumer group that shares out the partitions.")
+    ] = None,
+    policy_file: Annotated[
+        Path | None, typer.Option("--policy", metavar="FILE", help="Policy (TOML) to start with.")
+    ] = None,
+    topic_prefix: Annotated[str | None, typer.Option(help="Put before every topic's name.")] = None,
+    http_host: Annotated[
+        str | None, typer.Option(help="Address of the HTTP port; loopback unless given.")
+    ] = None,
+    http_port: Annotated[
+        int | None, typer.Option(help="HTTP port; 0 takes a free one and logs it.")
+    ] = None,
+    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
+    log_format: Annotated[str | None, typer.Option(help="auto, json or pretty.")] = None,
+) -> None:
+    """Run the service: fold what the input topics carry, publish caps, transitions and episodes.
+
+    Several processes of one group share the partitions. Every setting can be given as a
+    RECONVERGE_* variable or in .env; flags come first. Stop it with SIGTERM or Ctrl-C: it writes a
+    snapshot and leaves in order. It ends by itself, with exit code 3, rather than linger without
+    progress.
+
+        reconverge run --bootstrap-servers kafka:9092 --policy desk.toml
+
+        curl localhost:8080/status
+    """
+    settings = inputs.settings(**locals())  # the flags are named as their settings
+    policy = inputs.policy_or_end(settings.policy_file) if settings.policy_file else None
+    configure(settings.log_level, settings.log_format)
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(Process(settings, policy).run())
+    except SettingsRefused as refused:
+        leave(Exit.USAGE, refused.problems)
+    except Refusal as refusal:
+        leave(Exit.ENVIRONMENT, [f"{refusal}: see `reconverge doctor`"])
+    except (LogError, OSError, Stalled) as error:
+        leave(Exit.ENVIRONMENT, [f"{type(error).__name__}: {error}"])
