@@ -6,16 +6,13 @@ confidence is the product of the components, each to its weight, so any zero is 
 confidence is monotone in each.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from reconverge.core.effects import Component, Components
 from reconverge.core.policy import Policy
 
 DIGITS = 6
-"""Ratios are rounded to this many decimals when published:
-
-Finer than any threshold, equal on every machine.
-"""
+"""Published ratios have this many decimals: finer than any threshold, equal on every machine."""
 
 
 class Reading(NamedTuple):
@@ -33,16 +30,14 @@ class Reading(NamedTuple):
     """Age of the oldest open gap; 0 without one."""
     unrecoverable: int
     """Numbers that no replay can bring back and nothing has proven harmless."""
-    lag_ms: float
-    """Lag of the least fresh source beyond its heartbeat interval.
-
-    Infinite when no venue source ever spoke.
-    """
     ambiguous: float
-    """Ambiguous notional over total open notional, 0 to 1.
+    """Ambiguous notional over open notional, 0 to 1; what is younger than the grace is not counted."""
+    lag_ms: float
+    """Lag of the least fresh source beyond its heartbeat interval; infinite without drop copy."""
 
-    What is younger than the grace does not count.
-    """
+
+_FAULTLESS: Final = (1.0, 1.0, 0, 0, 0.0, 0, 0.0)
+"""A reading without its lag, when nothing else is wrong."""
 
 
 class Confidence(NamedTuple):
@@ -54,8 +49,16 @@ class Confidence(NamedTuple):
     """The lowest component, the first of them in case of a tie; null when all are 1."""
 
 
+CERTAIN: Final = Confidence(
+    1.0, Components(similarity=1, quantity=1, replay=1, freshness=1, in_flight=1), None
+)
+"""What a reading with nothing wrong in it comes to, under any policy."""
+
+
 def confidence(reading: Reading, policy: Policy) -> Confidence:
     """Confidence in a reading under a policy: ``c = Π component^weight`` (DOMAIN §8)."""
+    if reading[:7] == _FAULTLESS and reading.lag_ms <= policy.freshness.lag_soft_ms:
+        return CERTAIN  # as nearly always
     parts: dict[Component, float] = {
         "similarity": _between(
             reading.similarity, policy.similarity.floor, policy.similarity.target

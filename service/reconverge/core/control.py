@@ -16,7 +16,7 @@ from reconverge.core.episode import UPDATE_EVERY_NS, EpisodeLog
 from reconverge.core.machine import FROZEN, RISING, Facts, Machine, Move, Signal
 from reconverge.core.policy import Policy, PolicyBook, parse
 from reconverge.core.similarity import Grace
-from reconverge.core.truth import Note, Truth
+from reconverge.core.truth import Note, Survey, Truth
 
 MOVES_MAX: Final = 2 * len(State)
 """Moves in one settling. A way there and back is the longest that the facts of one moment allow;
@@ -44,7 +44,7 @@ class Control:
     """One policy applied to one session."""
 
     __slots__ = (
-        "_failures_at_entry", "_peak", "_published", "_recoveries_at_failure", "_target",
+        "_failures_at_entry", "_gap_ns", "_peak", "_published", "_recoveries_at_failure", "_target",
         "effects", "episode", "episodes", "failure_event_ns", "governor", "grace",
         "in_flight_at_failure", "machine", "policy", "sequence", "shadow", "symbol_governors",
         "transitions", "truth",
@@ -75,6 +75,7 @@ class Control:
         self._failures_at_entry = 0
         self._peak = 0
         self._target = 0.0
+        self._gap_ns: int | None = None
         self._published: Published | None = None
 
     def adopt(self, policy: Policy) -> None:
@@ -130,48 +131,51 @@ class Control:
     def settle(self, now_ns: int, book: PolicyBook | None) -> None:
         """Weigh truth as it stands: move the machine, set the cap, keep the episode."""
         self.grace.settle(now_ns)
-        reading = self.read(now_ns)
+        survey = self.truth.survey(now_ns, self.failure_event_ns)
+        reading = self._read(survey, now_ns)
         trust = confidence(reading, self.policy)
         for _ in range(MOVES_MAX):
-            move = self.machine.step(self._facts(reading, trust.value, now_ns))
+            move = self.machine.step(self._facts(survey, reading, trust.value, now_ns))
             if move is None:
                 break
             self._left(move)
             self._moved(move, _figures(reading, trust.value), now_ns)
         else:
             raise AssertionError(f"the machine does not come to rest: {reading}")
+        self._gap_ns = survey.oldest_gap_ns
         self._cap(reading, trust, now_ns, book)
         if self.episode is not None:
             self._follow(self.episode, reading, trust.value, now_ns)
 
     def read(self, now_ns: int) -> Reading:
         """Truth as this policy sees it."""
-        sequences, grace = self.truth.sequences, self.grace
-        outstanding = sequences.outstanding
+        return self._read(self.truth.survey(now_ns, self.failure_event_ns), now_ns)
+
+    def _read(self, survey: Survey, now_ns: int) -> Reading:
+        grace, outstanding = self.grace, survey.outstanding
         self._peak = max(self._peak, outstanding) if outstanding else 0
-        opened = sequences.oldest_gap_ns
-        total = grace.open_notional
+        opened, total = survey.oldest_gap_ns, grace.open_notional
         return Reading(
             similarity=grace.similarity,
             quantity=grace.quantity,
             outstanding=outstanding,
             outstanding_peak=self._peak,
             gap_age_ms=0.0 if opened is None else (now_ns - opened) / _MS,
-            unrecoverable=sequences.unrecoverable,
-            lag_ms=self.truth.lag_ns(now_ns) / _MS,
+            unrecoverable=survey.unrecoverable,
             ambiguous=grace.ambiguous_notional / total if total else 0.0,
+            lag_ms=survey.lag_ns / _MS,
         )
 
-    def _facts(self, reading: Reading, trust: float, now_ns: int) -> Facts:
+    def _facts(self, survey: Survey, reading: Reading, trust: float, now_ns: int) -> Facts:
         truth = self.truth
+        replaying = truth.recoveries > self._recoveries_at_failure or truth.sequences.awaiting
         return Facts(
             now_ns=now_ns,
             path_up=truth.path_up is True,
             venue_seen=truth.orders.venue_seen,
             in_flight_at_failure=self.in_flight_at_failure,
-            complete_past_failure=truth.complete_past(self.failure_event_ns),
-            recovery_begun=truth.recoveries > self._recoveries_at_failure
-            or truth.sequences.awaiting,
+            complete_past_failure=survey.complete,
+            recovery_begun=replaying,
             recovery_failed=truth.recovery_failures > self._failures_at_entry,
             snapshot_under_way=truth.orders.snapshot_under_way,
             confidence=trust,
@@ -378,9 +382,8 @@ class Control:
         deadlines = [heartbeat + self.policy.cap.heartbeat_ms * _MS]
         if self.machine.state in RISING and self.governor.value < self._target:
             deadlines.append(now_ns + RISE_TICK_NS)
-        opened = self.truth.sequences.oldest_gap_ns
-        if opened is not None:
-            deadlines.append(opened + self.policy.replay.gap_grace_ms * _MS)
+        if self._gap_ns is not None:
+            deadlines.append(self._gap_ns + self.policy.replay.gap_grace_ms * _MS)
         for deadline in (self.machine.next_deadline_ns(self.policy), self.grace.next_deadline_ns):
             if deadline is not None:
                 deadlines.append(deadline)
@@ -418,7 +421,7 @@ class Control:
 
 _PLAIN: Final = (
     "episodes", "transitions", "sequence", "failure_event_ns", "in_flight_at_failure",
-    "_failures_at_entry", "_peak", "_recoveries_at_failure", "_target",
+    "_failures_at_entry", "_gap_ns", "_peak", "_recoveries_at_failure", "_target",
 )  # fmt: skip
 
 

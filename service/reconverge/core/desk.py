@@ -82,10 +82,7 @@ class SafeMode(Envelope):
 
 
 class Attestation(Envelope):
-    """An operator vouches for what no replay can prove (R17):
-
-    Recorded with who and why, visible in the episode.
-    """
+    """An operator vouches for what no replay can prove; who and why is kept with it (R17)."""
 
     type: Literal["attestation"] = "attestation"
     actor: Text = Field(description="Who vouches.")

@@ -132,10 +132,7 @@ class EpisodeLog:
             self.fds_event_ns = max(0, event_ns - (self.failed_event_ns or 0))
 
     def diverging(self, now_diverged: bool, since_ns: int, now_ns: int) -> None:  # noqa: FBT001
-        """Run the divergence clock:
-
-        Whether the views disagree now, and if so since when at the earliest.
-        """
+        """Run the divergence clock: do the views disagree now, and since when at the earliest?"""
         if now_diverged:
             if self.diverged_ever_ns is None:
                 self.diverged_ever_ns = max(self.start_ns, min(since_ns, now_ns))
@@ -164,10 +161,7 @@ class EpisodeLog:
             self.sdl_ns = now_ns - self._crossed_ns
 
     def decided(self, point: list[Any]) -> None:
-        """A child order was decided on:
-
-        Time, child, parent, cap sequence it acted on, cap in force here.
-        """
+        """A decision: time, child, parent, cap sequence it acted on, cap in force here."""
         if len(self.decisions) < DECISIONS_MAX:
             self.decisions.append(point)
         else:

@@ -273,10 +273,7 @@ class MassCancelReport(StreamEvent):
 
 
 class MassStatusBegin(StreamEvent):
-    """A snapshot of the venue's orders begins:
-
-    A mass status was requested, or a book download starts.
-    """
+    """A snapshot of the venue's orders begins (mass status requested, book download)."""
 
     type: Literal["mass_status_begin"] = "mass_status_begin"
     request_id: Text = Field(description="Snapshot id (FIX 584); rows and end carry the same.")
@@ -293,10 +290,7 @@ class MassStatusRow(OrderReport):
 
 
 class MassStatusEnd(StreamEvent):
-    """A snapshot ends. Complete only when as many rows came as it states (R33).
-
-    Failed is not empty (R29).
-    """
+    """A snapshot ends: complete if its rows agree in count (R33); failed is not empty (R29)."""
 
     type: Literal["mass_status_end"] = "mass_status_end"
     request_id: Text = Field(description="Snapshot id (FIX 584).")
@@ -313,10 +307,7 @@ class MassStatusEnd(StreamEvent):
 
 
 class Logon(StreamEvent):
-    """A logon was sent or received (FIX A). Received above the expected number:
-
-    Connected, not recovered (R6).
-    """
+    """A logon (FIX A). Received above the expected number: connected, not recovered (R6)."""
 
     type: Literal["logon"] = "logon"
     heartbeat_ms: int | None = Field(
@@ -342,10 +333,7 @@ class Logout(StreamEvent):
 
 
 class Disconnect(StreamEvent):
-    """The transport closed. After a logout from both sides it is a clean end.
-
-    Otherwise a hard failure.
-    """
+    """The transport closed: a hard failure, unless both sides had logged out."""
 
     type: Literal["disconnect"] = "disconnect"
     reason: str | None = Field(default=None, description="What the engine said of it.")
@@ -364,10 +352,7 @@ class HeartbeatMissed(StreamEvent):
 
 
 class OtherMessage(StreamEvent):
-    """A numbered message that says nothing of orders (test request, news, ...):
-
-    It only uses up its number.
-    """
+    """A message that says nothing of orders (test request, news): it uses up its number."""
 
     type: Literal["other_message"] = "other_message"
     msg_type: str = Field(description="Message type (FIX 35) as the venue names it.")
@@ -412,10 +397,7 @@ class ResendCompleted(StreamEvent):
 
 
 class GapFill(StreamEvent):
-    """FIX 4 with GapFillFlag Y:
-
-    Numbers from ``seq`` up to but not including ``new_seq`` carry nothing (R1, R2).
-    """
+    """FIX 4 with GapFillFlag: numbers ``seq`` to ``new_seq - 1`` carry nothing (R1, R2)."""
 
     type: Literal["gap_fill"] = "gap_fill"
     seq: SequenceNumber = Field(description="Its own number, which it also fills.")
@@ -430,10 +412,7 @@ class SequenceReset(StreamEvent):
 
 
 class GatewaySwitched(StreamEvent):
-    """The session now runs over another gateway (named in ``gateway``).
-
-    A hard failure unless ``clean``.
-    """
+    """The session now runs over another ``gateway``: a hard failure unless ``clean``."""
 
     type: Literal["gateway_switched"] = "gateway_switched"
     clean: bool = Field(

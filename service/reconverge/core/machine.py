@@ -12,7 +12,7 @@ weighing starts again in the new state. A hard failure is an edge: it is taken w
 that holds cannot be missed.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
@@ -207,26 +207,18 @@ class Move(NamedTuple):
 
 
 class Machine:
-    """A session's state and the clocks that dwell thresholds need."""
+    """A session's state and its clocks."""
 
-    __slots__ = (
-        "_alarm_since_ns",
-        "_parity_since_ns",
-        "_sla_since_ns",
-        "entered_ns",
-        "parity_held",
-        "state",
-    )
+    __slots__ = ("entered_ns", "held_since_ns", "parity_held", "state")
 
     def __init__(self) -> None:
         self.state = State.HEALTHY
         self.entered_ns = 0
         """When this state was entered, by the core's clock. Nanoseconds, UTC."""
+        self.held_since_ns: int | None = None
+        """Since when what this state waits for has held without a break; None while it does not."""
         self.parity_held = False
         """Parity has held at some time in this state."""
-        self._alarm_since_ns: int | None = None
-        self._parity_since_ns: int | None = None
-        self._sla_since_ns: int | None = None
 
     def fail(self, now_ns: int) -> Move:
         """A hard failure happened."""
@@ -234,25 +226,37 @@ class Machine:
 
     def step(self, facts: Facts) -> Move | None:
         """Take the first move that the facts signal, if any; to be repeated with new facts."""
-        self._clock(facts)
-        for signal in self._signals(facts):
-            if TABLE[self.state, signal].to is not None:
+        state = self.state
+        awaited = _AWAITED.get(state)
+        if awaited is not None:
+            if not awaited.holds(facts):
+                self.held_since_ns = None
+            elif self.held_since_ns is None:
+                self.held_since_ns = facts.now_ns
+        if state is _R and not self.parity_held:
+            self.parity_held = _parity(facts)
+        for signal in _WEIGHED[state]:
+            if _HOLDS[signal](self, facts):
                 return self._take(signal, facts.now_ns)
         return None
 
     def next_deadline_ns(self, policy: Policy) -> int | None:
         """The earliest time at which passing time alone may raise a signal."""
-        dwells = (
-            (self._alarm_since_ns, policy.similarity.alarm_dwell_ms, self.state is _H),
-            (self.entered_ns, policy.recovery.parity_grace_ms, self.state is _F),
-            (self._parity_since_ns, policy.recovery.reentry_dwell_ms, self.state is _R),
-            (self._sla_since_ns, policy.recovery.stable_dwell_ms, self.state is _C),
-            (self.entered_ns, policy.recovery.probation_ms, self.state is _S),
-        )
-        return min(
-            (since + ms * 1_000_000 for since, ms, here in dwells if here and since is not None),
-            default=None,
-        )
+        awaited = _AWAITED.get(self.state)
+        if awaited is not None:
+            since = self.held_since_ns
+            return None if since is None else since + awaited.dwell_ms(policy) * 1_000_000
+        timed = _TIMED.get(self.state)
+        return None if timed is None else self.entered_ns + timed(policy) * 1_000_000
+
+    def held(self, facts: Facts) -> bool:
+        """What this state waits for has held for its dwell."""
+        since, awaited = self.held_since_ns, _AWAITED[self.state]
+        return since is not None and _passed(since, awaited.dwell_ms(facts.policy), facts)
+
+    def timed_out(self, facts: Facts) -> bool:
+        """This state has lasted as long as the policy lets it."""
+        return _passed(self.entered_ns, _TIMED[self.state](facts.policy), facts)
 
     def _take(self, signal: Signal, now_ns: int) -> Move:
         to = TABLE[self.state, signal].to
@@ -260,94 +264,52 @@ class Machine:
             raise AssertionError(f"no move for {signal} in {self.state}")
         move = Move(self.state, to, signal)
         self.state, self.entered_ns = to, now_ns
-        self.parity_held = False
-        self._alarm_since_ns = self._parity_since_ns = self._sla_since_ns = None
+        self.held_since_ns, self.parity_held = None, False
         return move
-
-    def _clock(self, facts: Facts) -> None:
-        """Start, keep or stop the clock of every condition that must hold for a dwell."""
-        self._alarm_since_ns = _since(self._alarm_since_ns, facts.now_ns, holds=_alarmed(facts))
-        self._parity_since_ns = _since(self._parity_since_ns, facts.now_ns, holds=_ready(facts))
-        self._sla_since_ns = _since(self._sla_since_ns, facts.now_ns, holds=_sla(facts))
-        self.parity_held = self.parity_held or _parity(facts)
-
-    def _signals(self, facts: Facts) -> Iterator[Signal]:
-        """Every signal that holds now, in the order in which they are weighed."""
-        now, policy, recovery = facts.now_ns, facts.policy, facts.policy.recovery
-        in_state_ms = (now - self.entered_ns) / 1e6
-        doubtful = facts.in_flight_at_failure or _ambiguous(facts)
-        alarm = _held(self._alarm_since_ns, policy.similarity.alarm_dwell_ms, now)
-        holds = {
-            Signal.SILENT_DIVERGENCE: facts.path_up and (alarm or _gap_past_grace(facts)),
-            Signal.AMBIGUITY: doubtful,
-            Signal.PARITY_UNPROVEN: self.state is _F and in_state_ms >= recovery.parity_grace_ms,
-            Signal.RECOVERY_FAILED: facts.recovery_failed or self._replay_hopeless(facts),
-            Signal.PARITY_LOST: _lost(facts),
-            Signal.PATH_CLEAR: facts.path_up and not doubtful,
-            Signal.RECOVERY_BEGUN: facts.path_up and (_may_replay(facts) or _parity(facts)),
-            Signal.PARITY_PROVEN: _held(self._parity_since_ns, recovery.reentry_dwell_ms, now),
-            Signal.SLA_HELD: _held(self._sla_since_ns, recovery.stable_dwell_ms, now),
-            Signal.PROBATION_OVER: self.state is _S and in_state_ms >= recovery.probation_ms,
-        }
-        return (signal for signal, held in holds.items() if held)
-
-    def _replay_hopeless(self, facts: Facts) -> bool:
-        unproven = facts.reading.unrecoverable > 0 and not facts.snapshot_under_way
-        return unproven or (
-            self.parity_held and facts.reading.similarity < facts.policy.similarity.alarm
-        )
 
     def dump(self) -> list[Any]:
         """JSON-able content; ``load`` restores it."""
-        clocks = (self._alarm_since_ns, self._parity_since_ns, self._sla_since_ns)
-        return [self.state.value, self.entered_ns, self.parity_held, *clocks]
+        return [self.state.value, self.entered_ns, self.held_since_ns, self.parity_held]
 
     @classmethod
     def load(cls, dumped: list[Any]) -> "Machine":
         """The machine that was dumped."""
         machine = cls()
-        state, machine.entered_ns, machine.parity_held, *clocks = dumped
+        state, machine.entered_ns, machine.held_since_ns, machine.parity_held = dumped
         machine.state = State(state)
-        machine._alarm_since_ns, machine._parity_since_ns, machine._sla_since_ns = clocks
         return machine
 
 
-def _since(since_ns: int | None, now_ns: int, *, holds: bool) -> int | None:
-    if not holds:
-        return None
-    return now_ns if since_ns is None else since_ns
+# -- what the facts mean ----------------------------------------------------------------------------
 
 
-def _held(since_ns: int | None, dwell_ms: int, now_ns: int) -> bool:
-    return since_ns is not None and now_ns - since_ns >= dwell_ms * 1_000_000
-
-
-def _alarmed(facts: Facts) -> bool:
-    return (
-        facts.path_up
-        and facts.venue_seen
-        and facts.reading.similarity < facts.policy.similarity.alarm
-    )
-
-
-def _gap_past_grace(facts: Facts) -> bool:
-    """S2: a gap may not outlive its grace in HEALTHY; its grace is its dwell."""
-    reading = facts.reading
-    aged = reading.outstanding > 0 and reading.gap_age_ms >= facts.policy.replay.gap_grace_ms
-    return aged or reading.unrecoverable > 0
+def _passed(since_ns: int, dwell_ms: int, facts: Facts) -> bool:
+    return facts.now_ns - since_ns >= dwell_ms * 1_000_000
 
 
 def _gapless(reading: Reading) -> bool:
     return reading.outstanding == 0 and reading.unrecoverable == 0
 
 
+def _gap_past_grace(facts: Facts) -> bool:
+    """S2: a gap may not outlive its grace in HEALTHY, so its grace is all the dwell it has."""
+    reading = facts.reading
+    aged = reading.outstanding > 0 and reading.gap_age_ms >= facts.policy.replay.gap_grace_ms
+    return aged or reading.unrecoverable > 0
+
+
+def _alarmed(facts: Facts) -> bool:
+    low = facts.reading.similarity < facts.policy.similarity.alarm
+    return low and facts.path_up and facts.venue_seen
+
+
+def _doubtful(facts: Facts) -> bool:
+    return facts.in_flight_at_failure or _ambiguous(facts)
+
+
 def _ambiguous(facts: Facts) -> bool:
-    return not _gapless(facts.reading) or facts.reading.similarity < facts.policy.similarity.target
-
-
-def _may_replay(facts: Facts) -> bool:
-    """A replay under way; with a range that no replay can bring, only a snapshot counts (R17)."""
-    return facts.snapshot_under_way or (facts.recovery_begun and facts.reading.unrecoverable == 0)
+    reading = facts.reading
+    return not _gapless(reading) or reading.similarity < facts.policy.similarity.target
 
 
 def _parity(facts: Facts) -> bool:
@@ -356,23 +318,72 @@ def _parity(facts: Facts) -> bool:
     return agreed and _gapless(reading) and facts.venue_seen and facts.complete_past_failure
 
 
-def _ready(facts: Facts) -> bool:
-    return (
-        facts.path_up
-        and _parity(facts)
-        and facts.confidence >= facts.policy.recovery.reentry_confidence
-    )
+def _proven(facts: Facts) -> bool:
+    trusted = facts.confidence >= facts.policy.recovery.reentry_confidence
+    return facts.path_up and trusted and _parity(facts)
 
 
 def _sla(facts: Facts) -> bool:
-    settled = not _ambiguous(facts) and facts.reading.ambiguous == 0
-    return facts.path_up and settled and facts.confidence >= facts.policy.recovery.stable_confidence
+    trusted = facts.confidence >= facts.policy.recovery.stable_confidence
+    return facts.path_up and trusted and facts.reading.ambiguous == 0 and not _ambiguous(facts)
 
 
-def _lost(facts: Facts) -> bool:
-    below = facts.reading.similarity < facts.policy.similarity.alarm
-    return (
-        below
-        or not _gapless(facts.reading)
-        or facts.confidence < facts.policy.recovery.exit_confidence
-    )
+def _silent(machine: Machine, facts: Facts) -> bool:
+    return facts.path_up and (_gap_past_grace(facts) or machine.held(facts))
+
+
+def _hopeless(machine: Machine, facts: Facts) -> bool:
+    """This recovery will not converge: it failed, no replay can do it, or it lost what it had."""
+    reading = facts.reading
+    unproven = reading.unrecoverable > 0 and not facts.snapshot_under_way
+    lost = machine.parity_held and reading.similarity < facts.policy.similarity.alarm
+    return facts.recovery_failed or unproven or lost
+
+
+def _lost(_: Machine, facts: Facts) -> bool:
+    reading, policy = facts.reading, facts.policy
+    untrusted = facts.confidence < policy.recovery.exit_confidence
+    return untrusted or not _gapless(reading) or reading.similarity < policy.similarity.alarm
+
+
+def _begun(_: Machine, facts: Facts) -> bool:
+    """Replay or snapshot; with a range that no replay can bring, only a snapshot counts (R17)."""
+    replaying = facts.recovery_begun and facts.reading.unrecoverable == 0
+    return facts.path_up and (replaying or facts.snapshot_under_way or _parity(facts))
+
+
+class Awaited(NamedTuple):
+    """What must hold in a state, without a break, for a dwell."""
+
+    holds: Callable[[Facts], bool]
+    dwell_ms: Callable[[Policy], int]
+
+
+_AWAITED: Final[dict[State, Awaited]] = {
+    _H: Awaited(_alarmed, lambda policy: policy.similarity.alarm_dwell_ms),
+    _R: Awaited(_proven, lambda policy: policy.recovery.reentry_dwell_ms),
+    _C: Awaited(_sla, lambda policy: policy.recovery.stable_dwell_ms),
+}
+_TIMED: Final[dict[State, Callable[[Policy], int]]] = {
+    _F: lambda policy: policy.recovery.parity_grace_ms,
+    _S: lambda policy: policy.recovery.probation_ms,
+}
+"""States that time alone ends, counted from their entry."""
+
+_HOLDS: Final[dict[Signal, Callable[[Machine, Facts], bool]]] = {
+    Signal.SILENT_DIVERGENCE: _silent,
+    Signal.AMBIGUITY: lambda _, facts: _doubtful(facts),
+    Signal.PARITY_UNPROVEN: Machine.timed_out,
+    Signal.RECOVERY_FAILED: _hopeless,
+    Signal.PARITY_LOST: _lost,
+    Signal.PATH_CLEAR: lambda _, facts: facts.path_up and not _doubtful(facts),
+    Signal.RECOVERY_BEGUN: _begun,
+    Signal.PARITY_PROVEN: Machine.held,
+    Signal.SLA_HELD: Machine.held,
+    Signal.PROBATION_OVER: Machine.timed_out,
+}
+_WEIGHED: Final[dict[State, tuple[Signal, ...]]] = {
+    state: tuple(s for s in Signal if s in _HOLDS and TABLE[state, s].to is not None)
+    for state in State
+}
+"""The signals that can move each state, in the order in which they are weighed."""

@@ -23,10 +23,7 @@ Tighter = Literal["up", "down"]
 
 
 class Section(BaseModel):
-    """A table of a policy file. A key it does not know is an error:
-
-    A misspelt threshold must not pass.
-    """
+    """A table of a policy file. An unknown key is an error: a misspelt threshold must not pass."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

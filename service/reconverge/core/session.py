@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from reconverge.core import effects
+from reconverge.core.alerts import ALERTS
 from reconverge.core.control import Control
 from reconverge.core.desk import Attestation, ParentDone, ParentOrder, ProfileAck, SafeMode
 from reconverge.core.effects import Effect
@@ -110,6 +111,8 @@ class Session:
         self.truth.notes.clear()
 
     def _alert(self, name: str, detail: str) -> None:
+        if name not in ALERTS:
+            raise AssertionError(f"nobody knows what to do about an alert named {name}")
         self._alerts += 1
         session = self.truth.session
         alert_id = f"{session}/a{self._alerts}"

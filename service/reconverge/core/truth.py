@@ -39,6 +39,21 @@ class Note(NamedTuple):
     event_ns: int
 
 
+class Survey(NamedTuple):
+    """The numberings of a session, all sources taken together."""
+
+    outstanding: int
+    """Numbers missing."""
+    unrecoverable: int
+    """Numbers lost for good and not proven harmless."""
+    oldest_gap_ns: int | None
+    """When the oldest open gap was noticed."""
+    lag_ns: float
+    """Lag of the least fresh source beyond its heartbeat interval."""
+    complete: bool
+    """Every drop-copy channel is complete past the moment asked about."""
+
+
 class Parent:
     """A parent order and its target schedule; quantities in nanos."""
 
@@ -299,37 +314,38 @@ class Truth:
 
     # -- readings -------------------------------------------------------------------------------
 
-    def lag_ns(self, now_ns: int) -> float:
-        """Lag of the least fresh source beyond its heartbeat interval; infinite without drop copy.
+    def survey(self, now_ns: int, past_event_ns: int) -> Survey:
+        """One pass over the numberings: what is missing, and how fresh and complete each source is.
 
-        A drop-copy channel lags by its silence, or by how old its latest complete news was when it
-        came; the entry path, while up, by its silence alone, where its heartbeat is known.
+        A drop-copy channel lags by its silence beyond its heartbeat interval, or by how old its
+        latest complete news was when it came; the entry path, while up, by its silence alone, where
+        its heartbeat is known. A channel speaks through the numbering it was last heard on:
+        earlier segments fall silent for good. Without drop copy the lag is infinite, and only a
+        snapshot can be complete past a moment.
         """
-        latest = self._latest()
-        worst = 0.0 if any(channel is not None for channel in latest) else math.inf
-        for channel, source in latest.items():
-            if channel is None and not (self.path_up and source.heartbeat_ms):
-                continue
-            silence = now_ns - source.last_heard_ns - (source.heartbeat_ms or 0) * 1_000_000
-            delay = source.last_heard_ns - source.complete_up_to_ns if channel is not None else 0
-            worst = max(worst, silence, delay)
-        return worst
-
-    def complete_past(self, event_ns: int) -> bool:
-        """Every drop-copy channel is complete past a moment; without one, a snapshot."""
-        channels = [source for channel, source in self._latest().items() if channel is not None]
-        if channels:
-            return all(source.complete_up_to_ns > event_ns for source in channels)
-        return self.snapshot_event_ns >= event_ns
-
-    def _latest(self) -> dict[str | None, Numbering]:
-        """The numbering each source was last heard on: earlier segments fall silent for good."""
+        outstanding = unrecoverable = 0
+        oldest_gap_ns: int | None = None
         latest: dict[str | None, Numbering] = {}
         for source in self.sequences.sources():
+            if not source.is_whole or source.past:
+                outstanding += source.outstanding
+                unrecoverable += source.unrecoverable
+                opened_ns = source.oldest_gap_ns
+                if opened_ns is not None and (oldest_gap_ns is None or opened_ns < oldest_gap_ns):
+                    oldest_gap_ns = opened_ns
             known = latest.get(source.channel)
             if known is None or source.last_heard_ns >= known.last_heard_ns:
                 latest[source.channel] = source
-        return latest
+        entry = latest.pop(None, None)
+        lag_ns = 0.0 if latest else math.inf
+        complete = bool(latest) or self.snapshot_event_ns >= past_event_ns
+        for source in latest.values():
+            complete_ns = source.complete_up_to_ns
+            complete = complete and complete_ns > past_event_ns
+            lag_ns = max(lag_ns, _silence_ns(source, now_ns), source.last_heard_ns - complete_ns)
+        if entry is not None and self.path_up and entry.heartbeat_ms:
+            lag_ns = max(lag_ns, _silence_ns(entry, now_ns))
+        return Survey(outstanding, unrecoverable, oldest_gap_ns, lag_ns, complete)
 
     def diverged_since_ns(self, now_ns: int) -> int:
         """When the oldest disagreement or gap that still holds began. Nanoseconds, UTC."""
@@ -392,6 +408,11 @@ class Truth:
         truth.sequences = Sequences.load(room["sequences"], venue)
         truth.orders = Orders.load(room["orders"])
         return truth
+
+
+def _silence_ns(source: Numbering, now_ns: int) -> int:
+    """How long a source has been silent beyond its heartbeat interval."""
+    return now_ns - source.last_heard_ns - (source.heartbeat_ms or 0) * 1_000_000
 
 
 _PLAIN: Final = (

@@ -24,10 +24,7 @@ Side = Literal["buy", "sell"]
 
 
 class Message(BaseModel):
-    """Anything that crosses the wire:
-
-    Immutable, unknown fields ignored, no coercion between JSON types.
-    """
+    """What crosses the wire: immutable, unknown fields ignored, no coercion of JSON types."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True, allow_inf_nan=False)
 

@@ -1,0 +1,37 @@
+"""Regions of the documentation that are made from the code, and the command that writes them.
+
+A region stands between ``<!-- generated: NAME -->`` and ``<!-- /generated -->``. Run
+``python -m tests.generated`` to write all of them; ``test_generated.py`` holds them current.
+"""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+from reconverge.core import alerts, diagram
+
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+REGIONS: dict[str, Callable[[], str]] = {
+    "alerts": alerts.table,
+    "machine-diagram": diagram.mermaid,
+    "machine-signals": diagram.signals_table,
+    "machine-table": diagram.transitions_table,
+}
+
+_REGION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)
+
+
+def rendered(text: str) -> str:
+    """The page with every region made anew. Raises KeyError for a region nobody makes."""
+    return _REGION.sub(lambda found: f"{found[1]}{REGIONS[found[2]]()}\n{found[3]}", text)
+
+
+def main() -> None:
+    """Write every page anew."""
+    for page in sorted(DOCS.glob("*.md")):
+        page.write_text(rendered(page.read_text()))
+
+
+if __name__ == "__main__":
+    main()

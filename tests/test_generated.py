@@ -1,0 +1,18 @@
+"""Documentation made from the code says what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.generated import DOCS, REGIONS, rendered
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_the_page_is_current(page: Path) -> None:
+    assert page.read_text() == rendered(page.read_text()), "run python -m tests.generated"
+
+
+def test_every_region_is_shown_somewhere() -> None:
+    text = "".join(page.read_text() for page in DOCS.glob("*.md"))
+    assert set(re.findall(r"<!-- generated: ([\w-]+) -->", text)) == set(REGIONS)
