@@ -11,8 +11,8 @@ ALERTS: Final[dict[str, str]] = {
         " port (R18). Stop reconnecting by hand; find out why the session does not come up."
     ),
     "duplicate_client_id": (
-        "A second new order carries a client order id that is still working. Duplicate intent: check"
-        " the router."
+        "A second new order carries a client order id that is still working. Check the"
+        " router for duplicate intent."
     ),
     "failover_during_resend": (
         "The path was left while a resend was in flight (R13): its range was released, unrecovered."
