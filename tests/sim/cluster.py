@@ -269,7 +269,7 @@ class SimLog:
             if cluster.hits(weather.late_request)
             else 0.0
         )
-        when = max(self._applied_s[producer], loop.time() + cluster.lag() + late)
+        when = max(self._applied_s[producer] + 1e-6, loop.time() + cluster.lag() + late)
         self._applied_s[producer] = when
         answered = not cluster.hits(weather.lost_answer)
 

@@ -8,7 +8,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from reconverge.stream.conditions import Refusal, Superseded
-from reconverge.stream.log import Log, LogError, read
+from reconverge.stream.log import Log, LogError, read, stretch
 from reconverge.stream.options import Options
 from reconverge.stream.records import Batch, Claim, JournalRecord, Snapshot, counts, decode, encode
 
@@ -78,25 +78,12 @@ class Journal:
 
 async def entries(log: Log, options: Options, start: int, end: int) -> AsyncGenerator[Entry, None]:
     """The journal records in [start, end) that count, in order. Raises `LogError` and `Refusal`."""
-    if start >= end:
-        return
     topic, wait_s = options.topics.journal, options.deadlines.read_s
-    tail = await log.follow({topic: start})
-    try:
-        offset = start
-        while offset < end:
-            polled = await tail.poll([topic], options.limits.buffered_records, wait_s)
-            if not polled:
-                raise LogError(f"{topic}: no record from {offset} to {end} within {wait_s} s")
-            for raw in polled[topic]:
-                offset = raw.offset + 1
-                if offset > end:
-                    return
-                record = decode(raw.value, raw.offset)
-                if counts(record, raw.offset):
-                    yield Entry(raw.offset, record)
-    finally:
-        await tail.close()
+    async with aclosing(stretch(log, topic, start, end, wait_s)) as records:
+        async for raw in records:
+            record = decode(raw.value, raw.offset)
+            if counts(record, raw.offset):
+                yield Entry(raw.offset, record)
 
 
 async def newest(log: Log, options: Options, end: int) -> OwnedEntry | None:

@@ -8,10 +8,14 @@ needs. No implementation may retry in a way that could write a record twice, or 
 deadline.
 """
 
-from collections.abc import Generator, Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
+from contextlib import aclosing
+from typing import Any, Final, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
+
+RECORDS_AT_ONCE: Final = 4_000
+"""Records asked for in one poll of a stretch; a megabyte or so of journal."""
 
 
 class Record(Protocol):
@@ -144,23 +148,30 @@ class OutOfRange(LogError):
         self.position = position
 
 
-async def read(log: Log, topic: str, start: int, end: int, wait_s: float) -> "list[Record]":
-    """Every record of `topic` with an offset in [start, end).
-
-    For short stretches: all are held in memory.
+async def stretch(
+    log: Log, topic: str, start: int, end: int, wait_s: float
+) -> AsyncGenerator[Record, None]:
+    """Every record of `topic` with an offset in [start, end), once each, in order.
 
     Raises `LogError` when nothing comes for `wait_s`.
     """
     if start >= end:
-        return []
+        return
     tail = await log.follow({topic: start})
-    records: list[Record] = []
     try:
-        while not records or records[-1].offset < end - 1:
-            polled = await tail.poll([topic], end - start, wait_s)
+        while start < end:
+            polled = await tail.poll([topic], RECORDS_AT_ONCE, wait_s)
             if not polled:
-                raise LogError(f"{topic}: no record in [{start}, {end}) within {wait_s} s")
-            records.extend(polled[topic])
+                raise LogError(f"{topic}: nothing of [{start}, {end}) came within {wait_s} s")
+            for record in polled[topic]:
+                if start <= record.offset < end:  # a tail may repeat itself
+                    start = record.offset + 1
+                    yield record
     finally:
         await tail.close()
-    return [record for record in records if record.offset < end]
+
+
+async def read(log: Log, topic: str, start: int, end: int, wait_s: float) -> list[Record]:
+    """As `stretch`, all at once: for stretches that fit in memory."""
+    async with aclosing(stretch(log, topic, start, end, wait_s)) as records:
+        return [record async for record in records]

@@ -46,10 +46,9 @@ async def _set_aside(log: Log, item: Refused, options: Options) -> Sent | None:
     if len(record.value or b"") > options.limits.quarantine_bytes:
         return None
     headers = [*record.headers, *_provenance(item, log.partition)]
+    key = record.key if record.key or record.value is not None else b""  # Kafka wants one of them
     try:
-        return await log.send(
-            options.topics.quarantine(record.topic), record.key, record.value or b"", headers
-        )
+        return await log.send(options.topics.quarantine(record.topic), key, record.value, headers)
     except TooLarge:
         return None
 

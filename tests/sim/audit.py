@@ -1,0 +1,180 @@
+"""Invariants of the protocol, checked at every write by someone who sees everything.
+
+The auditor reads the journal as docs/protocol.md says any reader must, folds along from nothing, and knows at any moment
+which outputs may exist. It trusts no worker: only the log.
+"""
+
+from collections import defaultdict
+
+import orjson
+
+from reconverge.core.effects import Cap
+from reconverge.stream.folding import Folds, Ledger
+from reconverge.stream.options import Options
+from reconverge.stream.quarantine import HEADER_PREFIX
+from reconverge.stream.records import Batch, Claim, Owned, Position, Snapshot, counts, decode
+from tests.sim.cluster import Cluster, Written
+
+
+class Violation(AssertionError):
+    """An invariant does not hold."""
+
+
+class PartitionAudit:
+    """What must be true of one partition."""
+
+    def __init__(self, cluster: Cluster, partition: int, folds: Folds, options: Options) -> None:
+        self._cluster = cluster
+        self._partition = partition
+        self._folds = folds
+        self._topics = options.topics
+        self.ledger = Ledger(folds, folds.new(), options.topics)
+        self._claims: dict[int, Claim] = {}
+        self._newest_claim = -1
+        self._policies_of = -1
+        self._expected: dict[str, dict[bytes, int]] = defaultdict(dict)
+        self._published: dict[str, set[bytes]] = defaultdict(set)
+        self._set_aside: set[tuple[str, int]] = set()
+        self._accepted: dict[str, tuple[int, int]] = {}
+        self._by_epoch: dict[tuple[str, int], int] = {}
+        self.newest_cap_ns: dict[str, int] = {}
+        self.batches = self.claims = self.ignored = 0
+
+    def written(self, record: Written) -> None:
+        topics = self._topics
+        if record.topic == topics.journal:
+            self._journalled(record)
+        elif record.topic in (topics.caps, topics.transitions, topics.episodes, topics.alerts):
+            self._output(record)
+        elif record.topic.startswith(topics.quarantine_prefix):
+            told = dict(record.headers)
+            origin = told[f"{HEADER_PREFIX}topic"].decode(), int(told[f"{HEADER_PREFIX}offset"])
+            original = self._cluster.topics[origin[0], self._partition][origin[1]]
+            left = f"{HEADER_PREFIX}value_left_at_origin" in told
+            same = record.value == original.value or (left and len(original.value or b"") > 500)
+            self._require(same, f"{origin} was set aside with other bytes")
+            self._set_aside.add(origin)
+
+    def _journalled(self, raw: Written) -> None:
+        record = decode(raw.value, raw.offset)
+        if isinstance(record, Claim):
+            self._claims[raw.offset] = record
+            self._newest_claim = raw.offset
+            self.claims += 1
+            return
+        if not counts(record, raw.offset):
+            self.ignored += 1
+            return
+        where = f"journal {self._partition}/{raw.offset}"
+        self._require(
+            record.epoch == self._newest_claim, f"{where} counts but is not of the newest claim"
+        )
+        self._require(record.now_ns >= self.ledger.now_ns, f"{where}: time went back")
+        self._enter_epoch(record)
+        if isinstance(record, Batch):
+            self._batch(record, raw.offset, where)
+        else:
+            self._snapshot(record, where)
+
+    def _enter_epoch(self, record: Owned) -> None:
+        if record.epoch != self._policies_of:
+            self._policies_of = record.epoch
+            self.ledger.fold.set_policies(self._claims[record.epoch].policies, record.now_ns)
+
+    def _batch(self, batch: Batch, offset: int, where: str) -> None:
+        self.batches += 1
+        for topic, stretch in batch.taken.items():
+            position = self.ledger.positions.setdefault(topic, Position(stretch.start, 0))
+            self._require(
+                stretch.start == position.offset,
+                f"{where}: {topic} from {stretch.start}, was at {position.offset}",
+            )
+        stretches = {
+            topic: self._cluster.topics[topic, self._partition][stretch.start : stretch.end]
+            for topic, stretch in batch.taken.items()
+            if stretch.end > stretch.start
+        }
+        folded = self.ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch)
+        for refused in folded.refused:
+            origin = refused.record.topic, refused.record.offset
+            self._require(
+                origin in self._set_aside, f"{where} passes {origin}, which was not set aside"
+            )
+        for output in folded.outputs:
+            self._expected[output.topic][output.value] = offset
+        derived = (
+            len(folded.outputs),
+            folded.digest,
+            len(folded.refused),
+            self.ledger.fold.policy_hash,
+        )
+        told = batch.outputs, batch.digest, batch.refused, batch.policy
+        self._require(derived == told, f"{where} says {told}, derived {derived}")
+        self._vouched(batch)
+
+    def _vouched(self, record: Owned) -> None:
+        """Outputs that a record vouches for have arrived."""
+        for topic in (self._topics.transitions, self._topics.episodes, self._topics.alerts):
+            for value, offset in self._expected[topic].items():
+                arrived = value in self._published[topic]
+                self._require(
+                    arrived or offset > record.published,
+                    f"{topic}: vouched for, but missing: {value!r}",
+                )
+
+    def _snapshot(self, record: Snapshot, where: str) -> None:
+        log = self._cluster.topics[self._topics.snapshots, self._partition]
+        chunks = [
+            r.value
+            for r in log[record.first : record.last + 1]
+            if ("snapshot", record.id.encode()) in r.headers
+        ]
+        rows = [row for chunk in chunks for row in orjson.loads(chunk or b"[]")]
+        same = rows == orjson.loads(orjson.dumps(list(self.ledger.fold.dump())))
+        self._require(
+            same and record.positions == self.ledger.positions,
+            f"{where}: the snapshot is not the state",
+        )
+        self._vouched(record)
+
+    def _output(self, record: Written) -> None:
+        value = record.value or b""
+        known = value in self._expected[record.topic]
+        self._require(known, f"{record.topic}/{record.offset}: nothing journalled says {value!r}")
+        self._published[record.topic].add(value)
+        if record.topic == self._topics.caps:
+            self._cap(Cap.model_validate_json(value))
+
+    def _cap(self, cap: Cap) -> None:
+        latest = self._by_epoch.get((cap.session, cap.epoch), 0)
+        self._require(
+            cap.sequence > latest,
+            f"{cap.session}: epoch {cap.epoch} repeats sequence {cap.sequence}",
+        )
+        self._by_epoch[cap.session, cap.epoch] = cap.sequence
+        accepted = self._accepted.get(cap.session, (-1, 0))
+        if (cap.epoch, cap.sequence) > accepted:  # what a router does
+            self._require(
+                cap.sequence > accepted[1],
+                f"{cap.session}: sequence {cap.sequence} after {accepted}",
+            )
+            self._accepted[cap.session] = cap.epoch, cap.sequence
+            self.newest_cap_ns[cap.session] = cap.event_ns
+
+    def finished(self) -> None:
+        """At the end, in calm weather and after orderly goodbyes: everything arrived."""
+        for topic in self._topics.inputs:
+            end, position = (
+                len(self._cluster.topics[topic, self._partition]),
+                self.ledger.positions.get(topic),
+            )
+            self._require(
+                position is not None and position.offset == end, f"{topic}: {position} of {end}"
+            )
+        for topic in (self._topics.transitions, self._topics.episodes, self._topics.alerts):
+            missing = self._expected[topic].keys() - self._published[topic]
+            self._require(not missing, f"{topic}: never arrived: {missing}")
+
+    def _require(self, holds: bool, what: str) -> None:
+        if not holds:
+            raise Violation(what)
