@@ -2,6 +2,7 @@
 
     < 10                ! gap_opened     the venue sent number 10; exactly this is found
     < 10 dup            => ignored       possible-duplicate; its content is not processed
+    < 11 again                           possible-resend
     < fill 5 10 dup                      gap fill 5, the next is 10
     < reset 50                           sequence reset, reset mode
     < logon 7 reset expects 3            ResetSeqNumFlag, NextExpectedMsgSeqNum
@@ -97,9 +98,10 @@ def event(words: list[str], now_ns: int, *, outbound: bool) -> StreamEvent:
         fields[{"on": "channel", "seg": "segment", "seq": "seq"}[key]] = (
             int(value) if key == "seq" else value
         )
-    if "dup" in words:
-        words.remove("dup")
-        fields["poss_dup"] = True
+    for word, flag in (("dup", "poss_dup"), ("again", "poss_resend")):
+        if word in words:
+            words.remove(word)
+            fields[flag] = True
     if words[0] in BUILDERS:
         cls, more = BUILDERS[words.pop(0)](words)
     else:

@@ -280,6 +280,16 @@ RULES: dict[str, tuple[Venue, str]] = {
         ? next 101 open none
         """,
     ),
+    "R5 a possible-resend carries a new number like any other; its content is for the orders": (
+        BOUNDED,
+        """
+        < 1..4
+        < 5 again
+        < 7 again             ! gap_opened
+        < 5 again             => ignored ! sequence_violation
+        ? next 6 open 6
+        """,
+    ),
     "R6 a logon above expected opens the horizon at once": (
         BOUNDED,
         """

@@ -254,26 +254,24 @@ class Pair:
         assert accepted == self.oracle.reset(new)
 
     def _request(self, a: int, b: int | None) -> None:
-        b = None if b is None else max(a, b)
         event = ResendRequested(
             session="s", event_ns=0, ingest_ns=0, outbound=True, from_seq=a, to_seq=b
         )
         self.sequences.sent(event, self.now_ns)
-        self.oracle.request(a, b)
+        self.oracle.request(a, b if b is None else max(a, b))
 
     def _request_open(self, all_of_it: bool) -> None:
         if self.oracle.missing:
             self._request(self.oracle.expected, None if all_of_it else max(self.oracle.missing))
 
     def _gap(self, a: int, b: int | None) -> None:
-        b = None if b is None else max(a, b)
         self.accept(GapOpened, from_seq=a, to_seq=b)
-        self.oracle.declare(a, b)
+        self.oracle.declare(a, b if b is None else max(a, b))
         self.oracle.settle()
 
     def _vouch(self, a: int, b: int) -> None:
-        self.sequences.vouch(None, None, min(a, b), max(a, b), self.now_ns)
-        self.oracle.vouch(min(a, b), max(a, b))
+        self.sequences.vouch(None, None, a, b, self.now_ns)
+        self.oracle.vouch(a, b)
 
     def _complete(self) -> None:
         self.accept(ResendCompleted)

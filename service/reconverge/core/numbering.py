@@ -301,6 +301,7 @@ class Numbering(Watermark):
     def request(self, from_seq: int, to_seq: int | None, now_ns: int, why: str) -> None:
         """A range is to be resent: what of it we have not seen is missing."""
         was_whole = self.is_whole
+        to_seq = None if to_seq is None else max(from_seq, to_seq)
         self._declare_missing(from_seq, to_seq, now_ns)
         self.resends = [resend for resend in self.resends if resend.deadline_ns is not None]
         while len(self.resends) >= self.venue.in_flight_max:
@@ -327,6 +328,7 @@ class Numbering(Watermark):
     def gap_reported(self, from_seq: int, to_seq: int | None, now_ns: int) -> None:
         """Our side says that a range is missing."""
         was_whole = self.is_whole
+        to_seq = None if to_seq is None else max(from_seq, to_seq)
         self._declare_missing(from_seq, to_seq, now_ns)
         self._settle(now_ns, was_whole=was_whole)
 

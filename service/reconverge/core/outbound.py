@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from reconverge.core.events import GapFill, Logon, SequenceReset, StreamEvent
+from reconverge.core.events import Logon
 
 _FIELDS: Final = (
     "next_seq", "logon_seq", "logon_sent", "reset_sent", "reset_owed", "expects", "lacks_from",
@@ -25,12 +25,8 @@ class Outbound:
         self.lacks_from = 0  # what the peer says it has not received of ours, both ends included
         self.lacks_to = 0
 
-    def sent(self, event: StreamEvent) -> None:
-        """Account for a message of ours; a resent one or a fill takes from what the peer lacks."""
-        if event.seq is None and not isinstance(event, SequenceReset):
-            return
-        first = event.seq or 0  # a reset ignores its own number (R3)
-        last = event.new_seq - 1 if isinstance(event, GapFill | SequenceReset) else first
+    def sent(self, first: int, last: int) -> None:
+        """We sent these numbers, again perhaps: that takes from what the peer lacks."""
         if self.lacks_from and first <= self.lacks_to and last >= self.lacks_from:
             self.lacks_from = last + 1
             if last >= self.lacks_to:
@@ -46,8 +42,8 @@ class Outbound:
         self.reset_owed = False
         self.logon_sent = True
         self.expects = 0 if event.reset_numbers else event.next_expected or 0
-        self.sent(event)
         self.logon_seq = event.seq or 0
+        self.sent(self.logon_seq, self.logon_seq)
 
     def logon_answered(self, event: Logon) -> tuple[bool, bool]:
         """The peer's logon came: whether numbers restart, and whether it answers one of ours."""

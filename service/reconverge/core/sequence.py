@@ -85,6 +85,14 @@ def _sequence_reset(_: object, numbering: Numbering, event: SequenceReset, now_n
     return numbering.reset(event.new_seq, now_ns, poss_dup=event.poss_dup)
 
 
+def _sent_fill(_: object, outbound: Outbound, event: GapFill, __: int) -> None:
+    outbound.sent(event.seq, event.new_seq - 1)
+
+
+def _sent_reset(_: object, outbound: Outbound, event: SequenceReset, __: int) -> None:
+    outbound.sent(0, event.new_seq - 1)  # a reset ignores its own number (R3)
+
+
 class Sequences:
     """Every numbering that concerns one session, keyed (channel, segment).
 
@@ -136,20 +144,13 @@ class Sequences:
 
         Every outbound one belongs here: the peer may say it lacks some (FIX 789).
         """
-        outbound = self._outbound((event.channel, event.segment))
-        if isinstance(event, Logon):
-            self._attempt(event.channel, now_ns)
-            outbound.logon(event)
-            return
-        outbound.sent(event)
-        if isinstance(event, ResendRequested):
-            self._attempt(event.channel, now_ns)
-            numbering = self._numbering((event.channel, event.segment))
-            if numbering is not None:
-                numbering.expire(now_ns)
-                numbering.request(max(event.from_seq, 1), event.to_seq, now_ns, "requested")
-        elif isinstance(event, Logout):
-            self._flag_failover(event.channel, "we logged out")
+        key = (event.channel, event.segment)
+        outbound = self._outbounds.get(key) or self._outbound(key)
+        tell = self._tellers.get(type(event))
+        if tell is not None:
+            tell(self, outbound, event, now_ns)
+        elif event.seq is not None:
+            outbound.sent(event.seq, event.seq)
 
     def path_lost(self, channel: str | None, why: str) -> None:
         """A source's connection ended: its resends are released (R12) and that is flagged (R13)."""
@@ -226,6 +227,26 @@ class Sequences:
             if numbering.channel == channel and numbering.awaiting:
                 numbering.note("failover_during_resend", why)
 
+    # -- what we send that bears on the peer's answers ------------------------------------------
+
+    def _sent_logon(self, outbound: Outbound, event: Logon, now_ns: int) -> None:
+        self._attempt(event.channel, now_ns)
+        outbound.logon(event)
+
+    def _sent_logout(self, outbound: Outbound, event: Logout, now_ns: int) -> None:  # noqa: ARG002
+        if event.seq is not None:
+            outbound.sent(event.seq, event.seq)
+        self._flag_failover(event.channel, "we logged out")
+
+    def _sent_request(self, outbound: Outbound, event: ResendRequested, now_ns: int) -> None:
+        if event.seq is not None:
+            outbound.sent(event.seq, event.seq)
+        self._attempt(event.channel, now_ns)
+        numbering = self._numbering((event.channel, event.segment))
+        if numbering is not None:
+            numbering.expire(now_ns)
+            numbering.request(max(event.from_seq, 1), event.to_seq, now_ns, "requested")
+
     # -- what does more than use up its number -------------------------------------------------
 
     def _logon(self, numbering: Numbering, event: Logon, now_ns: int) -> bool:
@@ -301,6 +322,14 @@ class Sequences:
         ResendCompleted: _resend_completed,
         GapFill: _gap_fill,
         SequenceReset: _sequence_reset,
+    }
+
+    _tellers: ClassVar[dict[type, Callable[[Any, Outbound, Any, int], None]]] = {
+        Logon: _sent_logon,
+        Logout: _sent_logout,
+        ResendRequested: _sent_request,
+        GapFill: _sent_fill,
+        SequenceReset: _sent_reset,
     }
 
     # -- readings ------------------------------------------------------------------------------
