@@ -1,7 +1,7 @@
 """Invariants of the protocol, checked at every write by someone who sees everything.
 
-The auditor reads the journal as docs/protocol.md says any reader must, folds along from nothing, and knows at any moment
-which outputs may exist. It trusts no worker: only the log.
+The auditor reads the journal as docs/protocol.md says any reader must, folds along from nothing,
+and knows at any moment which outputs may exist. It trusts no worker: only the log.
 """
 
 from collections import defaultdict

@@ -1,4 +1,7 @@
-"""A simulated installation: some processes running the real service, a group coordinator, a load, and faults on schedule."""
+"""A simulated installation.
+
+Some processes running the real service, a group coordinator, a load, and faults on schedule.
+"""
 
 import asyncio
 from collections.abc import Sequence
@@ -25,11 +28,12 @@ CALM_S_MAX = 90.0
 OPTIONS = Options(
     limits=Limits(
         batch_records=7, buffered_records=20, batches_unacknowledged=3, chunk_bytes=200,
-        suffix_records=60, suffix_batches=40, suffix_records_per_row=1, quarantine_bytes=500, restores_at_once=1,
+        suffix_records=60, suffix_batches=40, suffix_records_per_row=1, quarantine_bytes=500,
+        restores_at_once=1,
     ),
     deadlines=Deadlines(
-        append_s=2.0, read_s=2.0, idle_s=0.5, tick_s=0.02, align_s=0.5, handover_s=1.0, silence_s=1.5,
-        backoff_s=0.2, backoff_s_max=1.0, stall_s=40.0, stop_s=10.0, report_s=1.0,
+        append_s=2.0, read_s=2.0, idle_s=0.5, tick_s=0.02, align_s=0.5, handover_s=1.0,
+        silence_s=1.5, backoff_s=0.2, backoff_s_max=1.0, stall_s=40.0, stop_s=10.0, report_s=1.0,
     ),
 )  # fmt: skip
 
@@ -72,7 +76,10 @@ WEATHERS = (
 
 
 def plan(seed: int) -> Plan:
-    """A swarm: each seed has its own mix of fault kinds, so that rare ones also meet without the common ones."""
+    """A swarm.
+
+    Each seed has its own mix of fault kinds, so that rare ones also meet without the common ones.
+    """
     random = Random(seed)
     kinds = random.sample(KINDS, random.randint(1, len(KINDS)))
     base = Plan(
@@ -311,7 +318,10 @@ class World:
     # The end.
 
     async def _calm(self) -> None:
-        """Faults are over: within a bound every partition is served, and everything consumed and published."""
+        """Faults are over.
+
+        Within a bound every partition is served, and everything consumed and published.
+        """
         self._clear_up()
         if not any(m.process.alive and not m.stop.is_set() for m in self.members):
             self._start()
@@ -348,7 +358,7 @@ class World:
         return consumed and sorted(owners) == sorted(self.audits)
 
     def _check_caps_flow(self) -> None:
-        """A clock that is ahead of the others lets caps be late by what it was ahead, so all are compared loosely."""
+        """Clocks differ here, so that it is only asked whether there is a cap at all."""
         for p, session in self._truth:
             if self._truth[p, session].count and session not in self.audits[p].newest_cap_ns:
                 raise Violation(f"{session} has no cap")
@@ -387,8 +397,9 @@ class World:
 
 
 UNEXPECTED: frozenset[Condition] = frozenset({
-    "worker_failed", "derivation_mismatch", "journal_unreadable", "snapshot_unreadable", "topic_recreated",
-    "retention_overrun", "journal_overrun", "journal_regressed", "policy_missing", "core_unknown",
+    "worker_failed", "derivation_mismatch", "journal_unreadable", "snapshot_unreadable",
+    "topic_recreated", "retention_overrun", "journal_overrun", "journal_regressed",
+    "policy_missing", "core_unknown",
 })  # fmt: skip
 """None of the faults simulated here may lead to these."""
 
@@ -402,12 +413,22 @@ def simulate(plan: Plan) -> World:
         loop.run_until_complete(world.run())
         return world
     finally:
+        _tidy(loop)
         asyncio.set_event_loop(None)
         loop.close()
 
 
+def _tidy(loop: VirtualLoop) -> None:
+    """What a violation left running."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+    loop.run_until_complete(loop.shutdown_asyncgens())
+
+
 def shrink(plan: Plan) -> Plan:
-    """The plan with every fault left out that the violation does not need, and as little load as it needs."""
+    """The plan without the faults, and the load, that its violation does not need."""
     for index in reversed(range(len(plan.faults))):
         less = replace(plan, faults=(*plan.faults[:index], *plan.faults[index + 1 :]))
         if violates(less):

@@ -56,6 +56,8 @@ class Service:
         self._connect = connect
         self._membership = membership
         self._seats: dict[int, _Seat] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Of every seat, those on their way out included."""
         self._advised: frozenset[int] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -117,6 +119,8 @@ class Service:
             return
         seat = self._seats[partition] = _Seat(partition)
         seat.task = asyncio.create_task(self._serve(seat, earlier.task if earlier else None))
+        self._tasks.add(seat.task)
+        seat.task.add_done_callback(self._tasks.discard)
 
     async def _serve(self, seat: _Seat, earlier: asyncio.Task[None] | None) -> None:
         """One worker after another, until one leaves in order. A failed one costs a growing pause.
@@ -170,11 +174,12 @@ class Service:
         """Leave every partition in order, then the group: whoever is next finds releases."""
         for seat in self._seats.values():
             seat.leave()
-        tasks = [seat.task for seat in self._seats.values() if seat.task]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=self._deadlines.stop_s)
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=self._deadlines.stop_s)
             for task in late:
                 task.cancel()
+            if late:
+                await asyncio.wait(late)
         await self._membership.close()
 
     # Watching.
