@@ -49,6 +49,11 @@ def statements(text: str) -> list[Statement]:
     return said
 
 
+def connects(text: str) -> bool:
+    """Whether a note says that a connection is about to be made."""
+    return _CONNECTING.search(text) is not None
+
+
 def _unwrapped(text: str) -> str:
     """Without the bracket that closes a screen log's ``(...)``."""
     is_wrapped = text.count(")") > text.count("(")

@@ -37,7 +37,9 @@ _STAMP = re.compile(
 )
 _STAMP_WITHIN: Final = 160
 """A line's own time stands within so many bytes of its start; later ones belong to its text."""
-_RECORD_START = re.compile(rb"\W?(?:" + _STAMP.pattern + rb"|(?:incoming|outgoing|event)>)")
+_RECORD_START = re.compile(
+    rb"\W?(?:" + _STAMP.pattern + rb"(?=[\s:,>\]])|(?:incoming|outgoing|event)>)"
+)
 _DIRECTION = re.compile(rb"\b(incoming|outgoing)\b")
 _EVENT = re.compile(rb"\b(?:event|error)>|\bquickfixj\.(?:event|errorEvent)\b")
 _TRAILER = re.compile(rb"10=\d{3}(?:\x01|(?!\d))")
@@ -138,7 +140,9 @@ class Framer:
                 return found
             found.append(self._frame(number, text[:end], prefix))
             text, prefix = text[end:], prefix._replace(text=b"")
-        if _LOOKS_LIKE_FIX.search(text):
+        if text and b"8=FIX".startswith(text):
+            self._spread, self._spread_from = [text], (number, prefix)  # a line break cut it in two
+        elif _LOOKS_LIKE_FIX.search(text):
             found.append(self._unreadable(number, "no BeginString (8)", text))
         return found
 

@@ -45,8 +45,9 @@ class Link:
     def before(self, event: StreamEvent, marks: Envelope, at_ns: int) -> list[StreamEvent]:
         """What must have happened before a message that the log shows; then takes it in."""
         inferred = self.tick(at_ns)
-        if isinstance(event, Logon) and self._is_new_connection(event):
-            inferred += self._closed(self._seen_ns, at_ns, _LOGON_AGAIN)
+        if isinstance(event, Logon):
+            if self._is_new_connection(event):
+                inferred += self._died(at_ns, _LOGON_AGAIN)
             inferred += self._switched(event, marks, at_ns)
         self._marks = marks
         self._note(event)
@@ -66,7 +67,7 @@ class Link:
             case Saying.CLOSED:
                 return self._closed(at_ns, at_ns, statement.reason)
             case Saying.CONNECTING:
-                return self._closed(self._seen_ns, at_ns, _CONNECTS_AGAIN)
+                return self._died(at_ns, _CONNECTS_AGAIN)
 
     def tick(self, now_ns: int) -> list[StreamEvent]:
         """Whether the counterparty has been silent too long by ``now_ns``."""
@@ -86,6 +87,10 @@ class Link:
         is_answer = self._unanswered is not None and self._unanswered is not logon.outbound
         return not is_answer and not (logon.reset_numbers and self._engine_speaks)
 
+    @property
+    def _is_logged_out(self) -> bool:
+        return len(self._logouts) == 2
+
     def _note(self, event: StreamEvent) -> None:
         match event:
             case Logon():
@@ -96,12 +101,16 @@ class Link:
                     self._heartbeat_ns = event.heartbeat_ms * _NS_PER_MS
             case Logout():
                 self._logouts.add(event.outbound)
-                if len(self._logouts) == 2 and not self._engine_speaks:
-                    self._open = False  # a clean end; nothing more to infer
             case Heartbeat():
                 self._shows_heartbeats = True
         if self._open is None:
             self._open = True  # the log begins within a session
+
+    def _died(self, ingest_ns: int, reason: str) -> list[StreamEvent]:
+        """The transport is gone without a word: at the earliest after the newest line."""
+        if self._is_logged_out:
+            self._open = False  # a clean end needs no inference
+        return self._closed(self._seen_ns, ingest_ns, reason)
 
     def _closed(self, event_ns: int, ingest_ns: int, reason: str | None) -> list[StreamEvent]:
         if not self._open:
@@ -114,11 +123,12 @@ class Link:
         before = self._marks.get("gateway")
         if before in {None, marks["gateway"]} or logon.channel is not None:
             return []
-        is_clean = len(self._logouts) == 2
-        return [GatewaySwitched(**marks, event_ns=at_ns, ingest_ns=at_ns, clean=is_clean)]
+        return [
+            GatewaySwitched(**marks, event_ns=at_ns, ingest_ns=at_ns, clean=self._is_logged_out)
+        ]
 
     def _missed(self, at_ns: int) -> list[StreamEvent]:
-        if self._silent or not self._open:
+        if self._silent or not self._open or self._is_logged_out:
             return []
         self._silent = True
         return [HeartbeatMissed(**self._marks, event_ns=at_ns, ingest_ns=at_ns)]

@@ -62,7 +62,7 @@ def rows(parent_tags: tuple[str, ...] = PARENT_TAGS) -> tuple[Row, ...]:
             " or trading session; else `other_message`: a part does not show the rest is gone"),
         Row("8", "ExecutionReport", "received", report, "execution_report",
             "`mass_status_row` when it answers an open request (584), with a `mass_status_end`"
-            " behind the last (911 rows came, or 912 = Y); that alone for none (911 = 0) or a refusal"),
+            " behind the last (911 rows came, or 912 = Y); or that alone (911 = 0, refused)"),
         Row("9", "OrderCancelReject", "received", orders.cancel_reject, "cancel_reject"),
         Row("r", "OrderMassCancelReport", "received", cancelled, "mass_cancel_report"),
         Row("BZ", "OrderMassActionReport", "received", _mass_action_report, "mass_cancel_report",

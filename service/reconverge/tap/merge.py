@@ -3,27 +3,34 @@
 from collections.abc import Iterable, Iterator
 from heapq import merge
 
-from reconverge.tap import tags
-from reconverge.tap.framing import Frame, Piece
+from reconverge.tap import engine, tags
+from reconverge.tap.framing import Frame, Note, Piece
 from reconverge.tap.wire import FixError
 
 
 def by_time(logs: Iterable[Iterable[Piece]]) -> Iterator[Piece]:
-    """Merge logs, each in its own order; equal times go by the order of the logs."""
-    for _, piece in merge(*(_timed(log) for log in logs), key=_time):
+    """Merge logs, each in its own order; equal times of equal rank go by the order of the logs."""
+    for _, _, piece in merge(*(_timed(log) for log in logs), key=_order):
         yield piece
 
 
-def _time(timed: tuple[int, Piece]) -> int:
-    return timed[0]
+def _order(timed: tuple[int, int, Piece]) -> tuple[int, int]:
+    return timed[:2]
 
 
-def _timed(log: Iterable[Piece]) -> Iterator[tuple[int, Piece]]:
+def _timed(log: Iterable[Piece]) -> Iterator[tuple[int, int, Piece]]:
     """Each piece with its time; one without, or with an earlier one, goes with its predecessor."""
     now_ns = 0
     for piece in log:
         now_ns = max(now_ns, _own_time_ns(piece) or 0)
-        yield now_ns, piece
+        yield now_ns, _rank(piece), piece
+
+
+def _rank(piece: Piece) -> int:
+    """Among equal times, common with coarse clocks: connecting, messages, disconnecting."""
+    if isinstance(piece, Note):
+        return 0 if engine.connects(piece.text) else 2
+    return 1
 
 
 def _own_time_ns(piece: Piece) -> int | None:

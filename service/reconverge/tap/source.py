@@ -38,6 +38,10 @@ class Log:
     ) -> None:
         self._file.close()
 
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
     def all(self) -> Iterator[Piece]:
         """The whole of a file that does not grow."""
         yield from self._to_the_end()

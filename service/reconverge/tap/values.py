@@ -19,6 +19,7 @@ _DIGITS_MAX = 18
 _DECIMALS_MAX = 9
 
 
+@lru_cache(maxsize=1 << 16)  # a day's prices and quantities are few, and recur
 def decimal_text(text: str) -> str:
     """The contract's ``DecimalText`` of a FIX float, exactly: ``.5`` is ``0.5``, ``100.`` is
     ``100``.

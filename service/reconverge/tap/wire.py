@@ -18,11 +18,12 @@ from reconverge.tap import values
 SOH: Final = b"\x01"
 T = TypeVar("T")
 
-HEAD: Final = re.compile(rb"8=(FIXT?\.\d\.\d(?:SP\d)?)([^0-9=]{1,5}?)9=(\d{1,7})\2")
+HEAD: Final = re.compile(rb"8=(FIXT?\.\d\.\d(?:SP\d)?)([^0-9=\n]{1,5}?)9=(\d{1,7})\2")
 """How every message starts: BeginString, BodyLength, and between them the delimiter, whatever a
 tool made of SOH."""
 
-_SOH_HEAD = re.compile(rb"8=FIX[^\x01]*\x019=(\d+)\x01")
+_SOH_HEAD = re.compile(rb"8=([^\x01]*)\x01(?:9=(\d{1,7})\x01)?")
+_VERSIONS: Final = frozenset({b"FIXT.1.1", *(b"FIX.4.%d" % minor for minor in range(5))})
 _RAW_LENGTH_TAGS: Final = frozenset(str(tag) for tag in RAW_LEN_TAGS)
 
 
@@ -35,9 +36,9 @@ class FixMessage:
 
     __slots__ = ("fields", "pairs")
 
-    def __init__(self, pairs: list[tuple[str, str]]) -> None:
+    def __init__(self, pairs: list[list[str]]) -> None:
         self.pairs = pairs
-        self.fields = dict(pairs)
+        self.fields: dict[str, str] = dict(pairs)
 
     def get(self, tag: str) -> str | None:
         """The value, or None when the tag is absent or empty."""
@@ -97,28 +98,28 @@ def read(message: bytes) -> FixMessage:
     """Check a SOH-delimited message's BodyLength and CheckSum, then split it."""
     _check(message)
     try:
-        text = message.decode()
-    except UnicodeDecodeError:
-        text = message.decode("latin-1")
-    try:
-        fields = FixMessage([_pair(field) for field in text[:-1].split("\x01")])
-    except FixError:
+        m = FixMessage([field.split("=", 1) for field in _text(message[:-1]).split("\x01")])
+    except ValueError:  # a field without "=": a piece of raw data, or nonsense
         return _read_with_raw_data(message)
-    if _RAW_LENGTH_TAGS.isdisjoint(fields.fields):
-        return fields
-    return _read_with_raw_data(message)
+    if not _RAW_LENGTH_TAGS.isdisjoint(m.fields):
+        return _read_with_raw_data(message)
+    if not "".join(m.fields).isdigit():
+        raise FixError("a tag is not a number")
+    return m
 
 
 def _check(message: bytes) -> None:
     head = _SOH_HEAD.match(message)
-    if head is None:
+    if head is None or head[1] not in _VERSIONS:
+        raise FixError("the version in BeginString (8) is not known")
+    if head[2] is None:
         raise FixError("no BodyLength (9) after BeginString (8)")
     end = message.rfind(b"\x0110=") + 1
     if end < head.end():
         raise FixError("no CheckSum (10)")
     length = end - head.end()
-    if length != int(head[1]):
-        raise FixError(f"BodyLength (9) is {int(head[1])}, the body has {length} bytes")
+    if length != int(head[2]):
+        raise FixError(f"BodyLength (9) is {int(head[2])}, the body has {length} bytes")
     stated, total = message[end + 3 : -1], sum(message[:end]) % 256
     if stated != b"%03d" % total:
         raise FixError(
@@ -126,11 +127,12 @@ def _check(message: bytes) -> None:
         )
 
 
-def _pair(field: str) -> tuple[str, str]:
-    tag, separator, value = field.partition("=")
-    if not separator or not tag.isdigit():
-        raise FixError(f"{field!r} is not a field")
-    return tag, value
+def _text(data: bytes) -> str:
+    """FIX is ASCII outside encoded fields; free text is UTF-8 or Latin-1 all the same."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data.decode("latin-1")
 
 
 def _read_with_raw_data(message: bytes) -> FixMessage:
@@ -143,4 +145,4 @@ def _read_with_raw_data(message: bytes) -> FixMessage:
         raise FixError(f"the fields cannot be told apart: {error}") from None
     if parsed is None or parser.get_buffer():
         raise FixError("the fields cannot be told apart: a raw data length is wrong")
-    return FixMessage([(tag.decode(), value.decode("latin-1")) for tag, value in parsed.pairs])
+    return FixMessage([[tag.decode(), _text(value)] for tag, value in parsed.pairs])

@@ -1,0 +1,1 @@
+"""The tap: FIX logs in, events out."""

@@ -1,0 +1,309 @@
+"""Each message type and each code: what it becomes, in both directions."""
+
+import typing
+
+import pytest
+
+from reconverge.core.events import (
+    EVENTS,
+    CancelReject,
+    ExecType,
+    ExecutionReport,
+    GapFill,
+    Logon,
+    MassCancelReport,
+    NewOrder,
+    OrderStreamEvent,
+    OrdStatus,
+    OtherMessage,
+    ReplaceRequest,
+    ResendRejected,
+    ResendRequested,
+    SequenceReset,
+)
+from reconverge.tap import mapping, orders
+from reconverge.tap.translate import Identity
+from tests.tap.fixtext import Sent, inn, out, tap_messages
+
+Pairs = tuple[tuple[int, str], ...]
+
+ORDER: Pairs = ((11, "c1"), (55, "IBM"), (54, "1"), (38, "100"), (40, "2"), (44, "9.5"))
+REPORT: Pairs = ((37, "V1"), (17, "X1"), (39, "1"), (11, "c1"), (55, "IBM"), (54, "1"))
+QUANTITIES: Pairs = ((38, "100"), (14, "40"), (151, "60"), (32, "40"), (31, "9.5"))
+
+
+def one(m: Sent, identity: Identity | None = None) -> OrderStreamEvent:
+    """The only event of a message."""
+    tapped = tap_messages(m, identity=identity)
+    assert tapped.rejects == []
+    (event,) = tapped.events
+    return event
+
+
+def report(*changes: tuple[int, str]) -> ExecutionReport:
+    body = dict((*REPORT, *QUANTITIES, (150, "F"))) | dict(changes)
+    event = one(inn("8", 5, *((tag, value) for tag, value in body.items() if value)))
+    assert isinstance(event, ExecutionReport)
+    return event
+
+
+def reasons(*messages: Sent) -> list[str]:
+    return [each.reason for each in tap_messages(*messages).rejects]
+
+
+@pytest.mark.parametrize(("code", "exec_type"), orders.EXEC_TYPES.items())
+def test_every_exec_type(code: str, exec_type: ExecType) -> None:
+    assert report((150, code)).exec_type == exec_type
+
+
+def test_no_exec_type_of_the_contract_is_left_out() -> None:
+    reached = {*orders.EXEC_TYPES.values(), *orders.EXEC_TRANS_TYPES.values()}
+    assert reached == set(typing.get_args(ExecType))
+
+
+@pytest.mark.parametrize(("trans", "exec_type"), [("0", "trade"), *orders.EXEC_TRANS_TYPES.items()])
+def test_fix42_transaction_types_come_first(trans: str, exec_type: ExecType) -> None:
+    assert report((150, "1"), (20, trans)).exec_type == exec_type
+
+
+@pytest.mark.parametrize(("code", "status"), orders.ORD_STATUSES.items())
+def test_every_order_status(code: str, status: OrdStatus) -> None:
+    assert report((39, code)).ord_status == status
+
+
+def test_no_order_status_of_the_contract_is_left_out() -> None:
+    assert set(orders.ORD_STATUSES.values()) == set(typing.get_args(OrdStatus))
+    assert orders.ORD_STATUSES["8"] == "rejected"
+    assert orders.ORD_STATUSES["E"] == "pending_replace"
+
+
+def test_only_fills_have_a_last_quantity() -> None:
+    """FIX 4.2 requires 31 and 32 on every report."""
+    for code in orders.EXEC_TYPES:
+        event = report((150, code), (32, "0"), (31, "0"))
+        is_fill = event.exec_type in {"trade", "trade_correct", "trade_cancel"}
+        assert (event.last_qty, event.last_px) == (("0", "0") if is_fill else (None, None))
+
+
+@pytest.mark.parametrize(("code", "side"), orders.SIDES.items())
+def test_every_side_with_a_direction(code: str, side: str) -> None:
+    event = one(out("D", 2, *(dict(ORDER) | {54: code}).items()))
+    assert isinstance(event, NewOrder)
+    assert event.side == side
+
+
+@pytest.mark.parametrize("code", ["7", "8", "9", "A", "B", "C", "Z"])
+def test_a_side_without_a_direction_is_not_guessed(code: str) -> None:
+    assert report((54, code)).side is None
+    tapped = tap_messages(out("D", 2, *(dict(ORDER) | {54: code}).items()))
+    assert isinstance(tapped.events[0], OtherMessage)
+    assert tapped.events[0].seq == 2
+    assert tapped.rejects[0].reason.endswith(f"Side (54) {code} has no direction")
+    assert (tapped.tap.counts.reduced, tapped.tap.counts.rejects) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("fields", "persistent"),
+    [
+        (((59, "0"),), False),
+        (((59, "1"),), True),
+        (((59, "6"),), True),
+        (((59, "3"),), False),
+        (((59, "0"), (18, "1 H")), True),
+        (((59, "0"), (18, "n")), True),
+        (((59, "1"), (18, "Q G")), False),
+        (((59, "1"), (18, "o")), False),
+    ],
+)
+def test_orders_that_survive_a_disconnect(fields: Pairs, persistent: bool) -> None:
+    """R26: cancel-on-disconnect excludes them."""
+    order = one(out("D", 2, *ORDER, *fields))
+    assert isinstance(order, NewOrder)
+    assert order.persistent == report(*fields).persistent == persistent
+
+
+def test_a_report_that_does_not_say_so_is_not_taken_for_either() -> None:
+    assert report().persistent is None
+
+
+def test_market_orders_have_no_price() -> None:
+    assert report((40, "1"), (44, "0")).price is None
+    assert report((40, "2"), (44, "0")).price == "0"
+    assert report((40, "4"), (44, "7"), (99, "8")).price == "7"
+
+
+def test_an_order_id_of_none_is_no_id() -> None:
+    """R22: the venue's id identifies an order; NONE would make all unknown orders one."""
+    assert report((37, "NONE")).order_id is None
+
+
+def test_the_security_id_stands_in_for_a_symbol() -> None:
+    assert report((55, "[N/A]"), (48, "US4592001014")).symbol == "US4592001014"
+    assert report((55, ""), (48, "IBM.N")).symbol == "IBM.N"
+
+
+def test_the_parents_id_is_where_the_desk_puts_it() -> None:
+    fields = (*ORDER, (583, "P1"), (526, "P2"), (7001, "P3"))
+    for tags, parent in ((mapping.PARENT_TAGS, "P1"), (("7002", "7001"), "P3"), (("7002",), None)):
+        event = one(out("D", 2, *fields), Identity("S1", parent_tags=tags))
+        assert isinstance(event, NewOrder)
+        assert event.parent_id == parent
+    order = one(out("D", 2, *ORDER, (526, "P2")))
+    assert isinstance(order, NewOrder)
+    assert order.parent_id == "P2"
+
+
+def test_requests_need_what_the_contract_needs() -> None:
+    lacking = {11: "ClOrdID (11)", 55: "Symbol (55)", 54: "Side (54)", 38: "OrderQty (38)"}
+    for tag, name in lacking.items():
+        tapped = tap_messages(out("D", 2, *(pair for pair in ORDER if pair[0] != tag)))
+        assert tapped.rejects[0].reason.endswith(f"no {name}")
+        assert isinstance(tapped.events[0], OtherMessage)
+
+
+def test_what_the_venue_says_and_the_contract_cannot_hold_leaves_a_gap() -> None:
+    """R29: a report that cannot be read must not count as received."""
+    for change, why in (
+        ((150, "?"), "ExecType (150) ? is not known"),
+        ((39, "Z"), "OrdStatus (39) Z is not known"),
+        ((31, "1.00000000001"), "tag 31: '1.00000000001' has more than 9 decimals"),
+        ((14, "1e6"), "tag 14: '1e6' is not a FIX decimal"),
+        ((17, "x" * 257), "exec_id: String should have at most 256 characters"),
+    ):
+        body = dict((*REPORT, *QUANTITIES, (150, "F"))) | dict([change])
+        tapped = tap_messages(inn("8", 5, *body.items()))
+        assert tapped.events == []
+        assert [each.reason for each in tapped.rejects] == [why]
+
+
+def test_the_header_must_have_a_number_and_a_time() -> None:
+    good = inn("0", 5)
+    text = good.encode().decode()
+    assert reasons(inn("0", 5, header=((43, "maybe"),))) == ["tag 43: 'maybe' is neither Y nor N"]
+    assert "52=" in text
+    assert reasons(Sent("0", -5)) == ["tag 34: '-5' is not a number"]
+
+
+def test_a_resent_message_happened_when_it_was_first_sent() -> None:
+    again = ((43, "Y"), (122, "20240102-09:29:00"))
+    event = one(inn("0", 5, header=again))
+    assert event.poss_dup
+    assert event.ingest_ns - event.event_ns == 60 * 10**9
+    assert not event.poss_resend
+    assert one(inn("0", 5, header=((97, "Y"),))).poss_resend
+
+
+def test_our_own_resends_are_marked() -> None:
+    event = one(out("D", 5, *ORDER, header=((43, "Y"), (122, "20240102-09:29:00"))))
+    assert (event.outbound, event.poss_dup) == (True, True)
+
+
+@pytest.mark.parametrize(("end", "to_seq"), [("0", None), ("999999", None), ("12", 12)])
+def test_resend_requests(end: str, to_seq: int | None) -> None:
+    for m in (out("2", 5, (7, "3"), (16, end)), inn("2", 5, (7, "3"), (16, end))):
+        event = one(m)
+        assert isinstance(event, ResendRequested)
+        assert (event.outbound, event.from_seq, event.to_seq) == (m.outbound, 3, to_seq)
+
+
+def test_both_reset_modes() -> None:
+    """R1-R3: a gap fill uses its own number, a reset does not."""
+    fill = one(inn("4", 5, (123, "Y"), (36, "9")))
+    assert isinstance(fill, GapFill)
+    assert (fill.seq, fill.new_seq) == (5, 9)
+    for mode in (((123, "N"),), ()):
+        reset = one(inn("4", 5, *mode, (36, "9")))
+        assert isinstance(reset, SequenceReset)
+        assert reset.new_seq == 9
+
+
+def test_logons() -> None:
+    event = one(inn("A", 5, (108, "30"), (141, "Y"), (789, "77")), Identity("S1", venue="cme"))
+    assert isinstance(event, Logon)
+    assert (event.heartbeat_ms, event.reset_numbers, event.next_expected) == (30_000, True, 77)
+    assert event.venue == "cme"
+
+
+def test_cancel_rejects() -> None:
+    body = ((37, "NONE"), (11, "c2"), (41, "c1"), (39, "8"), (102, "1"), (58, "unknown"))
+    for code, response_to in (("1", "cancel"), ("2", "replace")):
+        event = one(inn("9", 5, *body, (434, code)))
+        assert isinstance(event, CancelReject)
+        assert (event.response_to, event.reason) == (response_to, "102=1 unknown")
+        assert event.order_id is None
+    assert reasons(inn("9", 5, *body, (434, "3"))) == ["CxlRejResponseTo (434) 3 is not known"]
+
+
+def test_replaces() -> None:
+    event = one(out("G", 5, *ORDER, (41, "c0"), (37, "V1")))
+    assert isinstance(event, ReplaceRequest)
+    assert (event.orig_cl_ord_id, event.qty, event.order_id) == ("c0", "100", "V1")
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        ((372, "2"), (45, "9")),
+        ((45, "3"),),  # FIX 4.2 need not name the type: our request had this number
+    ],
+)
+@pytest.mark.parametrize("msg_type", ["3", "j"])
+def test_a_refused_resend_releases_its_range(msg_type: str, fields: Pairs) -> None:
+    """R12."""
+    request = out("2", 3, (7, "1"), (16, "0"))
+    event = tap_messages(request, inn(msg_type, 5, *fields, (58, "too old"))).events[-1]
+    assert isinstance(event, ResendRejected)
+    assert (event.seq, event.reason) == (5, "too old")
+
+
+def test_mass_cancel_reports_in_each_version() -> None:
+    """R33: fragments say so."""
+    group = ((534, "2"), (41, "c1"), (535, "V1"), (41, "c2"), (535, "V2"))
+    for m, orders_ in (
+        (inn("r", 5, (11, "m"), (530, "7"), (531, "7"), (533, "2"), *group), ("V1", "V2")),
+        (inn("r", 5, (11, "m"), (531, "7"), (534, "1"), (41, "c1")), ("c1",)),
+        (inn("BZ", 5, (11, "m"), (1373, "3"), (1375, "1"), (893, "N"), *group), ("V1", "V2")),
+    ):
+        event = one(m)
+        assert isinstance(event, MassCancelReport)
+        assert event.accepted
+        assert event.affected_orders == orders_
+        assert event.last_fragment == (m.msg_type == "r")
+    refused = one(inn("r", 5, (11, "m"), (531, "0"), (532, "1")))
+    assert isinstance(refused, MassCancelReport)
+    assert not refused.accepted
+    for m in (inn("BZ", 5, (1373, "1"), (1375, "1")), out("CA", 5, (11, "m"), (1373, "1"))):
+        assert isinstance(one(m), OtherMessage)
+    assert one(out("CA", 5, (11, "m"), (1373, "3"))).type == "mass_cancel_request"
+
+
+@pytest.mark.parametrize("row", mapping.rows(), ids=lambda row: row.msg_type)
+def test_what_goes_the_other_way_only_uses_its_number(row: mapping.Row) -> None:
+    """An acceptor's log, or the copy of a request: nothing that we asked of this venue."""
+    if row.way != "both":
+        wrong_way = inn(row.msg_type, 5) if row.way == "sent" else out(row.msg_type, 5)
+        event = one(wrong_way)
+        assert isinstance(event, OtherMessage)
+        assert (event.seq, event.msg_type) == (5, row.msg_type)
+
+
+@pytest.mark.parametrize("msg_type", ["1", "B", "H", "E", "AE", "AB", "s", "U1", "n"])
+def test_any_other_message_uses_up_its_number(msg_type: str) -> None:
+    for m in (inn(msg_type, 5), out(msg_type, 5)):
+        event = one(m)
+        assert isinstance(event, OtherMessage)
+        assert (event.seq, event.msg_type, event.outbound) == (5, msg_type, m.outbound)
+
+
+def test_every_event_the_table_names_is_one_of_the_contract() -> None:
+    known = {tag for tag in str(EVENTS.json_schema()).split("'") if tag.isidentifier()}
+    assert {row.event for row in mapping.rows()} <= known
+
+
+def test_marks() -> None:
+    entry = one(inn("0", 5))
+    assert (entry.session, entry.gateway, entry.channel) == ("S1", "VENUE", None)
+    copy = one(inn("0", 5), Identity("S2", is_drop_copy=True))
+    assert (copy.session, copy.gateway, copy.channel) == ("S2", "VENUE", "VENUE")
+    named = one(inn("0", 5), Identity("S2", is_drop_copy=True, channel="DC1", gateway="p"))
+    assert (named.gateway, named.channel) == ("p", "DC1")
