@@ -8,15 +8,24 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+from reconverge import settings
+from reconverge.contract import tables
 from reconverge.core import alerts, diagram
+from reconverge.ops import catalogue
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 REGIONS: dict[str, Callable[[], str]] = {
     "alerts": alerts.table,
+    "contract-messages": tables.messages,
+    "contract-topics": tables.topics,
     "machine-diagram": diagram.mermaid,
     "machine-signals": diagram.signals_table,
     "machine-table": diagram.transitions_table,
+    "metrics-outputs": lambda: catalogue.table(catalogue.OUTPUTS),
+    "metrics-session": lambda: catalogue.table(catalogue.SESSION),
+    "metrics-shell": lambda: catalogue.table(catalogue.SHELL),
+    "settings": settings.table,
 }
 
 _REGION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)

@@ -10,6 +10,7 @@ from socket import gethostname
 from typing import Any, Final, Literal, Self
 
 from pydantic import Field, FilePath, SecretStr, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from reconverge.topics import QUARANTINE, TOPICS
@@ -198,3 +199,17 @@ def _login_lacks(settings: Settings) -> Iterator[str]:
         yield f"{PREFIX}SASL_USERNAME is needed for {settings.sasl_mechanism}"
     if settings.sasl_password is None and settings.sasl_password_file is None:
         yield f"{PREFIX}SASL_PASSWORD (or _FILE) is needed for {settings.sasl_mechanism}"
+
+
+def table() -> str:
+    """Every setting as a Markdown table, for docs/configuration.md."""
+    rows = [
+        f"| `{PREFIX}{name.upper()}` | {_default(field)} | {field.description} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join(["| variable | default | meaning |", "|---|---|---|", *rows])
+
+
+def _default(field: FieldInfo) -> str:
+    empty = field.default_factory is not None or field.default in (None, "")
+    return "" if empty else f"`{field.default}`"

@@ -26,11 +26,15 @@ class NotCreated(Exception):
     """The cluster refused to create a topic."""
 
 
+def quieten_client() -> None:
+    """What goes wrong is told once, in our words, and not at every try in the client's."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+
+
 @asynccontextmanager
 async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """An admin client, connected. Raises Unreachable, and SettingsRefused for unusable files."""
-    # What goes wrong is told once, in our words, and not on every try in the client's.
-    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
+    quieten_client()
     admin = AIOKafkaAdminClient(**connection(settings), client_id="reconverge-admin")
     try:
         try:
@@ -57,12 +61,15 @@ async def create_topic(
     # The client takes the broker's default only together with an (empty) assignment of replicas.
     by_hand: dict[int, list[int]] | None = {} if replicas == -1 else None
     topic = NewTopic(name, partitions, replicas, by_hand, topic_configs=dict(config))
-    response = await admin.create_topics([topic])
+    try:
+        response = await admin.create_topics([topic])
+    except KafkaError as error:
+        raise NotCreated(f"{name}: {error}") from None
     for outcome in response.to_object()["topic_errors"]:
         if outcome["error_code"]:
-            error = for_code(outcome["error_code"])
-            told = outcome.get("error_message") or error.description
-            raise NotCreated(f"{name}: {error.__name__}: {told}")
+            kind = for_code(outcome["error_code"])
+            told = outcome.get("error_message") or kind.description
+            raise NotCreated(f"{name}: {kind.__name__}: {told}")
 
 
 async def topic_config(admin: AIOKafkaAdminClient, name: str, key: str) -> str | None:

@@ -21,6 +21,7 @@ from rich.text import Text
 
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
+from reconverge.cli.kafka import Unreachable, quieten_client
 from reconverge.client import CapSubscription
 from reconverge.connection import connection
 from reconverge.core.effects import Cap, State
@@ -94,7 +95,8 @@ def table(shown: Iterable[Mapping[str, Any]], trouble: str | None) -> Table:
     """The view."""
     made = Table(box=None, pad_edge=False, caption=trouble, caption_style="red")
     for heading in ("session", "state", "LSS", "missing", "lost", "confidence", "cap", "", "age"):
-        made.add_column(heading, justify="left" if heading in {"session", "state", ""} else "right")
+        is_text = heading in {"session", "state", ""}
+        made.add_column(heading, justify="left" if is_text else "right", no_wrap=bool(heading))
     for one in shown:
         state = Text(one["state"], style=_COLOURS[State(one["state"])])
         cap = Text(f"{one['cap']:.2f}" if one["valid"] else "expired")
@@ -120,11 +122,8 @@ def _total(one: Mapping[str, Any], field: str) -> str:
 
 
 def _notes(one: Mapping[str, Any]) -> str:
-    notes = [one["reason"]]
-    if one["safe_mode"]:
-        notes.append("safe mode")
-    if one["freeze_expansion"]:
-        notes.append("frozen")
+    flags = {"safe_mode": one["safe_mode"], "frozen": one["freeze_expansion"]}
+    notes = dict.fromkeys([one["reason"], *(flag for flag, up in flags.items() if up)])
     return ", ".join(notes)
 
 
@@ -136,8 +135,10 @@ async def follow(settings: Settings, urls: list[str], *, once: bool, as_json: bo
         aiohttp.ClientSession(timeout=_STATUS_S) as client,
     ):
         if once:
-            async with asyncio.timeout(_CATCH_UP_S):
-                await caps.caught_up()
+            try:
+                await asyncio.wait_for(caps.caught_up(), _CATCH_UP_S)
+            except TimeoutError:
+                raise Unreachable(f"{settings.bootstrap_servers}: {caps.trouble}") from None
             _print(rows(caps, await statuses(client, urls)), as_json=as_json)
         elif as_json:
             async for session in caps.changes():
@@ -190,12 +191,13 @@ def watch(
         reconverge watch --once --json | jq 'select(.state != "HEALTHY")'
     """
     settings = inputs.settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
+    quieten_client()
     urls = http or [f"http://{settings.http_host}:{settings.http_port}"]
     try:
         asyncio.run(follow(settings, urls, once=once, as_json=as_json))
     except SettingsRefused as refused:
         leave(Exit.USAGE, refused.problems)
-    except TimeoutError:
-        leave(Exit.ENVIRONMENT, [f"{settings.bootstrap_servers}: no answer in {_CATCH_UP_S:g} s"])
+    except Unreachable as error:
+        leave(Exit.ENVIRONMENT, [f"Kafka: {error}"])
     except KeyboardInterrupt:
         raise typer.Exit from None

@@ -82,7 +82,7 @@ class CapSubscription:
                 await consumer.start()
                 await self._read(consumer)
             except Exception as error:  # a router must outlive even a bug in here
-                self.trouble = f"{type(error).__name__}: {error}"
+                self.trouble = str(error) or type(error).__name__
             finally:
                 await _close(consumer)
             await asyncio.sleep(_RETRY_S)

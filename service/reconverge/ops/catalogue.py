@@ -112,3 +112,12 @@ SHELL: Final = (
 """Told by the Kafka shell, once a batch or rarer."""
 
 CATALOGUE: Final = (*SESSION, *OUTPUTS, *SHELL)
+
+
+def table(metrics: tuple[Metric, ...]) -> str:
+    """These metrics as a Markdown table, for docs/metrics.md."""
+    rows = []
+    for metric in metrics:
+        labels = ", ".join(f"`{label}`" for label in metric.labels)
+        rows.append(f"| `{PREFIX}{metric.name}` | {metric.kind} | {labels} | {metric.help} |")
+    return "\n".join(["| metric | type | labels | meaning |", "|---|---|---|---|", *rows])
