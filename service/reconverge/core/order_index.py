@@ -1,12 +1,12 @@
-"""Which order a message is about: records, the ids they go by, and how two records become one (R22).
+"""Records of orders, the ids they go by, and how two records become one (R22).
 
-A record is found by the venue's order id, else by a client order id; client ids form a chain through
-replaces, and some drop copies omit parts of it, so two records of one order may exist until a
-message names both. Nothing here weighs what a message says of the order.
+A record is found by the venue's order id, else by a client order id. Client ids form a chain
+through replaces, and some drop copies omit parts of it, so two records of one order may exist until
+a message names both. Nothing here weighs what a message says of the order.
 """
 
-from collections.abc import Iterable, Iterator
 from itertools import chain
+from operator import attrgetter
 from typing import Final, Literal
 
 from reconverge.core.order_table import FINAL
@@ -14,13 +14,15 @@ from reconverge.core.order_view import View
 from reconverge.core.similarity import Change, Tally
 
 PLACEHOLDERS: Final = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "-", "?"})
-"""What venues and engines send where an id is required and there is none (FIX OrderID 37 of a cancel
-reject for an unknown order is ``NONE``). Compared in upper case."""
+"""What is sent where an id is required and there is none, in upper case. FIX itself prescribes
+``NONE`` as OrderID (37) of a cancel reject for an unknown order."""
 IDS_MAX: Final = 64
-"""Client ids remembered for one order. A quote replaced all day has thousands; only messages still
+"""Ids of one kind remembered for one order. A quote replaced all day has thousands; only messages still
 on their way name old ones."""
 
 RequestKind = Literal["new", "cancel", "replace", "mass_cancel"]
+SentKey = int | tuple[str, int]
+"""Our sequence number, with its segment where there is one."""
 
 
 class Request:
@@ -29,26 +31,18 @@ class Request:
     __slots__ = ("cl_ord_id", "connection", "kind", "order", "qty", "sent_key")
 
     def __init__(
-        self,
-        kind: RequestKind,
-        cl_ord_id: str,
-        order: "Order | None",
-        qty: int,
-        connection: int,
+        self, kind: RequestKind, cl_ord_id: str, order: "Order | None", qty: int, connection: int
     ) -> None:
         self.kind: RequestKind = kind
         self.cl_ord_id = cl_ord_id
         self.order = order
+        """None for a mass cancel."""
         self.qty = qty
         """Total quantity requested, nanos; 0 for a cancel."""
         self.connection = connection
         """How many times the session had connected when it was sent."""
         self.sent_key: SentKey | None = None
         """Its number in our numbering, where it has one (R16)."""
-
-
-SentKey = int | tuple[str, int]
-"""Our sequence number, with its segment where there is one."""
 
 
 class Order:
@@ -72,21 +66,23 @@ class Order:
         """Client ids that it and requests about it went by, in the order they were sent."""
         self.parent_id: str | None = None
         self.price = 0
-        """Magnitude of its price: the limit, else the mid at decision, else the last fill. Nanos."""
+        """Magnitude of its price: the limit, else the mid at decision, else the last fill. Nanos.
+        """
         self.entry = View()
         """What the order-entry stream says of it."""
         self.venue = View()
         """What drop copy and the venue's snapshots say of it."""
         self.requests: tuple[Request, ...] = ()
         self.requested = -1
-        """Open quantity that requests in flight may bring about, nanos; -1 without any."""
+        """Open quantity that requests in flight may bring about, as of when the last of them was
+        sent or answered; nanos. -1 without any."""
         self.since_ns = -1
         """When it began to disagree; -1 while it agrees."""
         self.aged = 0
         self.submitted = False
         """We know the request that created it."""
         self.over = False
-        """Nothing open and nothing in flight: it may be forgotten in time."""
+        """Nothing is open and nothing in flight: it may be forgotten in time."""
 
     @property
     def name(self) -> str:
@@ -94,18 +90,26 @@ class Order:
         return self.order_id or self.cl_ord_ids[0]
 
     @property
+    def executed(self) -> int:
+        """Executed quantity, by the view that has seen more. Nanos."""
+        return max(self.entry.cum, self.venue.cum)
+
+    @property
     def standing(self) -> Change:
         """What it adds to the counters of disagreement."""
         entry, venue = self.entry.open, self.venue.open
         difference = abs(entry - venue)
-        high = max(entry, venue)
-        ambiguous = difference if self.requested < 0 else max(high, self.requested)
+        ambiguous = difference if self.requested < 0 else max(entry, venue, self.requested)
         return Change((entry > 0) != (venue > 0), difference, ambiguous * self.price)
 
     def position(self, cl_ord_id: str) -> int:
         """Place of a client id in the chain; -1 if it is not in it."""
         ids = self.cl_ord_ids
         return ids.index(cl_ord_id) if cl_ord_id in ids else -1
+
+    def order_ids(self) -> tuple[str, ...]:
+        """Every id the venue gave it, oldest first."""
+        return self.former_ids if self.order_id is None else (*self.former_ids, self.order_id)
 
 
 def real_id(text: str | None) -> str | None:
@@ -114,7 +118,7 @@ def real_id(text: str | None) -> str | None:
 
 
 def real_order_id(text: str | None) -> str | None:
-    """The venue's order id, unless it is a placeholder; zeros are what reports of rejects carry."""
+    """The venue's order id, unless it is a placeholder; reports of rejects also carry zeros."""
     return None if text is None or not text.strip("0") else real_id(text)
 
 
@@ -136,7 +140,6 @@ class Index:
         order = Order(self.rank, tally)
         self.rank += 1
         self.count += 1
-        tally.orders += 1
         return order
 
     def get(self, any_id: str) -> Order | None:
@@ -145,17 +148,18 @@ class Index:
 
     def orders(self) -> list[Order]:
         """Every record, in order of first appearance. O(n log n)."""
-        found: Iterable[Order] = chain(self.by_cl_ord_id.values(), self.by_order_id.values())
-        return sorted(dict.fromkeys(found), key=_rank)
-
-    # -- ids ------------------------------------------------------------------------------------
+        found = dict.fromkeys(chain(self.by_cl_ord_id.values(), self.by_order_id.values()))
+        return sorted(found, key=attrgetter("rank"))
 
     def name_order(self, order: Order, order_id: str) -> None:
         """The venue calls the order by this id, from here on if it had another."""
+        if order_id in order.former_ids:
+            return
         if order.order_id is not None and order.order_id != order_id:
-            if order_id in order.former_ids:
-                return
             order.former_ids += (order.order_id,)
+            if len(order.former_ids) > IDS_MAX:
+                self.by_order_id.pop(order.former_ids[0], None)
+                order.former_ids = order.former_ids[1:]
         order.order_id = order_id
         self.by_order_id[order_id] = order
 
@@ -164,22 +168,17 @@ class Index:
         ids = order.cl_ord_ids
         if cl_ord_id in ids:
             return
-        at = order.position(before) if before is not None else -1
-        if at < 0:
-            order.cl_ord_ids = (*ids, cl_ord_id)
-        else:
-            order.cl_ord_ids = (*ids[:at], cl_ord_id, *ids[at:])
-            for view in (order.entry, order.venue):
-                view.leg += view.leg >= at
+        at = len(ids) if before is None or before not in ids else ids.index(before)
+        order.cl_ord_ids = (*ids[:at], cl_ord_id, *ids[at:])
         self.by_cl_ord_id[cl_ord_id] = order
-        if len(order.cl_ord_ids) > IDS_MAX:
-            self._drop_oldest(order)
-
-    def _drop_oldest(self, order: Order) -> None:
-        self._unname(order.cl_ord_ids[0], order)
-        order.cl_ord_ids = order.cl_ord_ids[1:]
+        moved = at < len(ids)
+        excess = len(ids) >= IDS_MAX
+        if excess:
+            self._unname(order.cl_ord_ids[0], order)
+            order.cl_ord_ids = order.cl_ord_ids[1:]
         for view in (order.entry, order.venue):
-            view.leg = max(view.leg - 1, 0)
+            told = view.state != "unknown"
+            view.leg = max(view.leg + (moved and told and view.leg >= at) - excess, 0)
 
     def _unname(self, cl_ord_id: str, order: Order) -> None:
         if self.by_cl_ord_id.get(cl_ord_id) is order:
@@ -189,24 +188,21 @@ class Index:
         """Drop a record and its ids, but not an id that another record took over."""
         for cl_ord_id in order.cl_ord_ids:
             self._unname(cl_ord_id, order)
-        for order_id in _order_ids(order):
+        for order_id in order.order_ids():
             if self.by_order_id.get(order_id) is order:
                 del self.by_order_id[order_id]
         self.count -= 1
-        order.tally.orders -= 1
-
-    # -- two records of one order ---------------------------------------------------------------
 
     def absorb(self, kept: Order, other: Order) -> None:
         """Make two records one (R22). Sums are the caller's to settle."""
-        legs = [_leg_id(order, view) for order in (kept, other) for view in (order.entry, order.venue)]
+        views = (kept.entry, kept.venue, other.entry, other.venue)
+        ids = (kept.cl_ord_ids, kept.cl_ord_ids, other.cl_ord_ids, other.cl_ord_ids)
+        legs = [of[view.leg] if of else "" for view, of in zip(views, ids, strict=True)]
         self.forget(other)
-        kept.rank = min(kept.rank, other.rank)
         for cl_ord_id in other.cl_ord_ids:
             self.name_client(kept, cl_ord_id)
-        for order_id in _order_ids(other):
+        for order_id in other.order_ids():
             self.name_order(kept, order_id)
-        views = (kept.entry, kept.venue, other.entry, other.venue)
         for view, leg in zip(views, legs, strict=True):
             view.leg = max(kept.position(leg), 0)
         kept.parent_id = kept.parent_id or other.parent_id
@@ -219,37 +215,24 @@ class Index:
         kept.venue = _merged(kept.venue, other.venue)
 
 
-def _rank(order: Order) -> int:
-    return order.rank
-
-
-def _order_ids(order: Order) -> Iterator[str]:
-    yield from order.former_ids
-    if order.order_id is not None:
-        yield order.order_id
-
-
-def _leg_id(order: Order, view: View) -> str:
-    return order.cl_ord_ids[view.leg] if order.cl_ord_ids else ""
-
-
-def _merged(kept: View, other: View) -> View:
+def _merged(one: View, two: View) -> View:
     """What two records said of one order in one view.
 
-    The order is the same, so quantities are not added: the larger cumulative quantity is the later,
-    an end said for good beats an open quantity, and executions are the union of both.
+    The order is the same, so quantities are not added: the larger cumulative quantity is the later
+    word, an end for good beats an open quantity, and executions are those of both.
     """
-    if other.state == "unknown":
-        return kept
-    if kept.state == "unknown":
-        return other
-    first, second = (other, kept) if other.cum > kept.cum else (kept, other)
-    if second.state in FINAL and first.state not in FINAL:
-        first.end(second.state)
-    for exec_id, booked in (second.fills or {}).items():
-        fills = first.fills = first.fills or {}
+    if two.state == "unknown":
+        return one
+    if one.state == "unknown":
+        return two
+    later, earlier = (two, one) if two.cum > one.cum else (one, two)
+    if earlier.state in FINAL:
+        later.end(earlier.state)
+    fills = later.fills or {}
+    for exec_id, booked in (earlier.fills or {}).items():
         if exec_id not in fills:
             fills[exec_id] = booked
-            first.booked += booked if isinstance(booked, int) else 0
-    first.qty = first.qty or second.qty
-    return first
+            later.booked += booked if isinstance(booked, int) else 0
+    later.fills = fills or None
+    later.qty = later.qty or earlier.qty
+    return later

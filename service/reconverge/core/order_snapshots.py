@@ -1,38 +1,38 @@
-"""Reports that come in fragments: snapshots of the venue's orders and mass-cancel reports (R33).
+"""Reports that come in fragments: snapshots of the venue's orders, and mass-cancel reports (R33).
 
-They are collected here and judged complete or not; what a complete one means for the orders is the
+They are collected here and judged complete or not; what a complete one means for orders is the
 business of ``orders``. An incomplete or failed one says nothing of orders that it does not name
 (R29).
 """
 
 from typing import Final
 
+from reconverge.core.events import MassCancelReport, MassStatusBegin, MassStatusEnd, MassStatusRow
+from reconverge.core.order_identity import Finding
 from reconverge.core.order_index import Order
 
 UNDER_WAY_MAX: Final = 16
-"""Fragmented reports collected at once, each kind. Venues allow one or two; the oldest is given up."""
+"""Reports collected at once, of each kind. Venues allow one or two; the oldest is given up."""
+Key = tuple[str | None, str]
 
 
 class Snapshot:
     """A snapshot under way."""
 
     __slots__ = (
-        "channel", "connection", "event_ns", "now_ns", "request_id", "rows", "rows_total", "spared",
-        "symbol",
+        "channel", "connection", "event_ns", "now_ns", "rows", "rows_total", "spared", "symbol",
     )  # fmt: skip
 
-    def __init__(
+    def __init__(  # noqa: PLR0913
         self,
-        request_id: str,
         channel: str | None,
         symbol: str | None,
         event_ns: int,
         now_ns: int,
         connection: int,
     ) -> None:
-        self.request_id = request_id
         self.channel = channel
-        """Where it comes from; None, the entry stream, tells both views."""
+        """Where it comes from. The entry stream (None) tells both views, drop copy the venue's."""
         self.symbol = symbol
         """Only orders in this instrument; None for all."""
         self.event_ns = event_ns
@@ -42,20 +42,91 @@ class Snapshot:
         """How many times the session had connected when it began."""
         self.rows = 0
         self.rows_total: int | None = None
-        """How many rows the venue says it sent; None until its end came."""
+        """How many rows the venue says it sent; None until its end comes."""
         self.spared: dict[Order, None] = {}
-        """Orders that its absence says nothing of: named by it, or heard of since it began."""
+        """Orders of which absence says nothing: named in it, or heard of since it began."""
+
+
+class Snapshots:
+    """The fragmented reports of one session that are under way."""
+
+    __slots__ = ("_findings", "mass_cancels", "open")
+
+    def __init__(self, findings: list[Finding]) -> None:
+        self._findings = findings
+        self.open: dict[Key, Snapshot] = {}
+        self.mass_cancels: dict[Key, list[str]] = {}
+        """Orders named so far."""
 
     @property
-    def complete(self) -> bool:
-        """Begin, all rows and end agree in count. A row may still come, by replay, after the end."""
-        return self.rows == self.rows_total
+    def under_way(self) -> bool:
+        """A snapshot has begun, and its end has not come."""
+        return any(snapshot.rows_total is None for snapshot in self.open.values())
 
+    def begin(self, event: MassStatusBegin, now_ns: int, connection: int) -> None:
+        """A snapshot begins. One said to begin twice began the first time."""
+        key = (event.channel, event.request_id)
+        if key in self.open:
+            return
+        if len(self.open) >= UNDER_WAY_MAX:
+            self._give_up(next(iter(self.open)), "too many are under way")
+        self.open[key] = Snapshot(event.channel, event.symbol, event.event_ns, now_ns, connection)
 
-class MassCancel:
-    """A mass-cancel report under way."""
+    def row(self, event: MassStatusRow) -> Snapshot | None:
+        """A row came; returns the snapshot if it is complete with it.
 
-    __slots__ = ("affected",)
+        That may be after the end: the row was lost, and came by replay.
+        """
+        snapshot = self.open.get((event.channel, event.request_id))
+        if snapshot is None:
+            return None
+        snapshot.rows += 1
+        return self._if_complete((event.channel, event.request_id), snapshot)
 
-    def __init__(self) -> None:
-        self.affected: list[str] = []
+    def end(self, event: MassStatusEnd) -> Snapshot | None:
+        """The end came; returns the snapshot if begin, all rows and end agree in count."""
+        key = (event.channel, event.request_id)
+        snapshot = self.open.get(key)
+        if snapshot is None:
+            self._incomplete(event.request_id, "its end came without its begin")
+            return None
+        if event.failed or event.rows_total is None:
+            self._give_up(key, event.reason or "failed, or without a count")
+            return None
+        snapshot.rows_total = event.rows_total
+        if snapshot.rows != event.rows_total:
+            detail = f"{snapshot.rows} of {event.rows_total} rows came"
+            self._incomplete(event.request_id, detail)
+        return self._if_complete(key, snapshot)
+
+    def _if_complete(self, key: Key, snapshot: Snapshot) -> Snapshot | None:
+        if snapshot.rows != snapshot.rows_total:
+            return None
+        del self.open[key]
+        return snapshot
+
+    def _give_up(self, key: Key, why: str) -> None:
+        del self.open[key]
+        self._incomplete(key[1], why)
+
+    def _incomplete(self, request_id: str, why: str) -> None:
+        self._findings.append(Finding("snapshot_incomplete", request_id, why))
+
+    def mass_cancelled(self, event: MassCancelReport) -> list[str]:
+        """A fragment of a mass-cancel report came; returns the orders named once it is whole."""
+        key = (event.channel, event.cl_ord_id or "")
+        named = self.mass_cancels.pop(key, [])
+        named.extend(event.affected_orders)
+        if not event.last_fragment:
+            self.mass_cancels[key] = named
+            if len(self.mass_cancels) > UNDER_WAY_MAX:
+                del self.mass_cancels[next(iter(self.mass_cancels))]
+            return []
+        total = event.affected_total
+        if not event.accepted or not named:
+            return []
+        if total is not None and total != len(named):
+            detail = f"{len(named)} of {total} orders are named"
+            self._findings.append(Finding("mass_cancel_incomplete", key[1], detail))
+            return []
+        return named

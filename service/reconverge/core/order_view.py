@@ -1,7 +1,7 @@
 """One view of one order: what one side's messages say of it, and nothing from the other side.
 
-``take`` is where an execution report, or a snapshot's row, becomes quantities (R20-R28). What the
-types of report do is data in ``order_table``.
+``take`` is where an execution report, or a snapshot's row, becomes quantities (R20-R28). What each
+type of report does is data, in ``order_table``.
 """
 
 from typing import Final
@@ -11,12 +11,12 @@ from reconverge.core.order_table import FINAL, INACTIVE, ExecRow
 from reconverge.core.units import nanos
 
 SOURCE_SHIFT: Final = 48
-"""A mark is ``source << SOURCE_SHIFT | seq``: two of one source compare by number. Numbers of 2^48 and
-above (nobody counts so far) are taken as unnumbered."""
+"""A mark is ``source << SOURCE_SHIFT | seq``: two of one source compare by number. Nobody has
+counted to 2^48; a greater number is taken as none."""
 UNNUMBERED: Final = -1
 FILLS_MAX: Final = 10_000
-"""Executions remembered for one order and view. Beyond it the older half is forgotten: a duplicate of
-those is then kept out by the cumulative quantity alone."""
+"""Executions remembered for one order in one view. Beyond it the older half is forgotten: their
+duplicates are then kept out by the cumulative quantity alone."""
 
 
 class View:
@@ -32,106 +32,105 @@ class View:
         self.cum = 0
         """Executed quantity: the highest the venue said, lowered by busts only."""
         self.booked = 0
-        """Executed quantity known execution by execution. Less than ``cum`` while some are unknown
+        """Executed quantity known execution by execution; less than ``cum`` while some are not
         (R24, R32)."""
         self.state = "unknown"
         """``unknown``, ``sent`` (our request is all there is), ``open``, or how it ended."""
         self.fills: dict[str, int | str] | None = None
-        """Booked quantity by execution id; 0 once busted; the id of its successor once corrected."""
+        """Booked quantity by execution id; 0 once busted, the successor's id once corrected."""
         self.mark = UNNUMBERED
-        """Source and number of the last message applied: tells what is older (R10)."""
+        """Source and number of the last message applied: what is older changes little (R10)."""
         self.leg = 0
-        """Position in the order's client ids of the one in force here (R21, R30)."""
+        """Place in the order's client ids of the one in force here (R21, R30)."""
 
     def end(self, reason: str) -> None:
-        """The order does not work in this view any more. What ended it first for good stays."""
+        """The order does not work in this view. What ended it for good first stays the reason."""
         self.open = 0
         if self.state not in FINAL:
             self.state = reason
 
     def clamp(self) -> None:
-        """No more can be open than is not executed."""
-        rest = self.qty - self.cum
-        if self.open > rest:
-            self.open = rest if rest > 0 else 0
+        """No more is open than is not executed."""
+        if self.open > self.qty - self.cum:
+            self.open = max(self.qty - self.cum, 0)
             if not self.open:
                 self.end("filled")
 
 
-def take(  # noqa: PLR0913 - the two facts about the order that a view cannot know
+def is_older(mark: int, than: int) -> bool:
+    """Does a message precede another? Known only if one source numbered both."""
+    return mark < than and not (mark ^ than) >> SOURCE_SHIFT
+
+
+def take(  # noqa: PLR0913 - with the two facts of the order that a view cannot know
     view: View,
     report: OrderReport,
     row: ExecRow,
     mark: int,
-    superseded: bool,  # noqa: FBT001
     qty_elsewhere: int,
+    *,
+    superseded: bool,
 ) -> bool:
     """Apply a report to a view. True when it is the newest word on the leg in force.
 
     ``superseded``: it names a leg that this view has seen replaced. ``qty_elsewhere``: the order's
-    quantity as known on the other side, for reports that state none.
+    quantity as the other side knows it, for reports that state none.
     """
     before = view.mark
     older = mark < before and not (mark ^ before) >> SOURCE_SHIFT
-    cum = UNNUMBERED if report.cum_qty is None else nanos(report.cum_qty)
+    stated = report.cum_qty
+    cum = UNNUMBERED if stated is None else nanos(stated)
     if row.books is not None:
-        assert isinstance(report, ExecutionReport)
-        lowered = _book(view, report, row, UNNUMBERED if older else cum)
-        if lowered:
-            cum = view.cum
+        cum = _book(view, report, row, cum, older=older)
     if older:
         view.clamp()
         return False
-    if cum > view.cum:
-        view.cum = cum
-    elif UNNUMBERED < cum < view.cum and view.booked > view.cum:
-        # More is booked than was ever executed: a bust has not reached us, and this is after it.
-        view.cum = view.booked = cum
-    stale = UNNUMBERED < cum < view.cum
     if mark >= 0:
         view.mark = mark
-    if superseded or stale:
+    if cum > view.cum:
+        view.cum = cum
+    elif 0 <= cum < view.cum:
+        if view.booked <= view.cum:  # stale: it says less than is already known
+            ending = _ending(report, row)
+            if ending is not None and not superseded:
+                view.end(ending)
+            superseded = True
+        else:  # more is booked than ever was executed: this is after a bust that has not come
+            view.cum = view.booked = cum
+    if superseded:
         view.clamp()
-        if stale and not superseded and row.ends is not None:
-            view.end(row.ends)
         return False
-    _quantities(view, report, row, qty_elsewhere, _reopens(view, row, before, mark))
-    return True
-
-
-def _reopens(view: View, row: ExecRow, before: int, mark: int) -> bool:
-    if view.state not in FINAL or row.reopens == "yes":
-        return True
-    return row.reopens == "newer" and mark > before >= 0 and not (mark ^ before) >> SOURCE_SHIFT
-
-
-def _quantities(
-    view: View,
-    report: OrderReport,
-    row: ExecRow,
-    qty_elsewhere: int,
-    reopens: bool,  # noqa: FBT001
-) -> None:
-    """Quantity in force, open quantity and state, from a report that is current."""
     if row.quantities and report.order_qty is not None:
         view.qty = nanos(report.order_qty)
     elif not view.qty:
         view.qty = qty_elsewhere
-    status = report.ord_status
+    _set_open(view, report, row, before, mark)
+    return True
+
+
+def _ending(report: OrderReport, row: ExecRow) -> str | None:
+    """How the order ends by this report; None if it does not (R20, R28)."""
+    if report.ord_status in INACTIVE:
+        return row.ends or report.ord_status
     stated = report.leaves_qty
-    if status in INACTIVE:
-        view.end(row.ends or status)
-        return
+    works_on = not row.ends_with_leaves and stated is not None and nanos(stated) > 0
+    return None if works_on else row.ends
+
+
+def _set_open(view: View, report: OrderReport, row: ExecRow, before: int, mark: int) -> None:
+    """Open quantity and state, from a report that is current (R20)."""
+    status, stated = report.ord_status, report.leaves_qty
+    if row.ends is not None or status in INACTIVE:
+        ending = _ending(report, row)
+        if ending is not None:
+            view.end(ending)
+            return
     if stated is not None:
         leaves = nanos(stated)
-    elif status == "filled":
-        leaves = 0
     else:
-        leaves = view.qty - view.cum
-    if row.ends is not None and (row.ends_with_leaves or stated is None or leaves <= 0):
-        view.end(row.ends)
-    elif leaves > 0:
-        if reopens:
+        leaves = 0 if status == "filled" else view.qty - view.cum
+    if leaves > 0:
+        if view.state == "open" or view.state not in FINAL or _reopens(row, before, mark):
             view.open = leaves
             view.state = "open"
             if not view.qty:
@@ -140,31 +139,46 @@ def _quantities(
         view.end("filled")
 
 
+def _reopens(row: ExecRow, before: int, mark: int) -> bool:
+    """May an order that ended for good work again by this report?"""
+    return row.reopens == "yes" or (row.reopens == "newer" and is_older(before, mark))
+
+
 # -- booking ------------------------------------------------------------------------------------
 
 
-def _book(view: View, report: ExecutionReport, row: ExecRow, cum: int) -> bool:
-    """Book, unbook or rebook an execution. True when the cumulative quantity may go down by it."""
+def _book(view: View, report: OrderReport, row: ExecRow, cum: int, *, older: bool) -> int:
+    """Book, unbook or rebook an execution. Returns the cumulative quantity to go by, -1 for none.
+
+    An older report's is not: what came after it has told what it amounts to.
+    """
+    assert isinstance(report, ExecutionReport)
     if row.books == "fill":
-        _fill(view, report, cum)
-        return False
-    if row.books == "bust":
-        return _rebook(view, report, cum, 0, None)
-    last = 0 if report.last_qty is None else nanos(report.last_qty)
-    return _rebook(view, report, cum, last, report.exec_id)
+        _fill(view, report, UNNUMBERED if older else cum)
+        return cum
+    last = 0
+    exec_id = None
+    if row.books == "correct":
+        last = 0 if report.last_qty is None else nanos(report.last_qty)
+        exec_id = report.exec_id
+    changed = _rebook(view, report.exec_ref_id, exec_id, last)
+    if changed is None or older and cum >= 0:
+        return cum
+    view.cum = cum if cum >= 0 else max(view.cum + changed, 0)
+    return view.cum
 
 
 def _fill(view: View, report: ExecutionReport, cum: int) -> None:
     """Book a fill unless its id is consumed (R23). What cannot be booked consumes no id (R24)."""
     exec_id, fills = report.exec_id, view.fills
-    if exec_id is not None and fills is not None and exec_id in fills:
+    if fills is not None and exec_id in fills:
         return
     if report.last_qty is not None:
         last = nanos(report.last_qty)
-    elif cum < 0:
-        return
-    else:
+    elif cum >= 0:
         last = max(cum - view.cum, 0)
+    else:
+        return
     view.booked += last
     if cum < 0 and view.booked > view.cum:
         view.cum = view.booked
@@ -172,37 +186,34 @@ def _fill(view: View, report: ExecutionReport, cum: int) -> None:
         _remember(view, exec_id, last)
 
 
-def _rebook(view: View, report: ExecutionReport, cum: int, last: int, exec_id: str | None) -> bool:
-    """Replace what the referenced execution booked by ``last``, once (R25)."""
-    ref = report.exec_ref_id
+def _rebook(view: View, ref: str | None, exec_id: str | None, last: int) -> int | None:
+    """Replace what the referenced execution booked by ``last`` (R25).
+
+    Returns by how much the executed quantity changed, None when it was said before.
+    """
     fills = view.fills or {}
     if exec_id is not None and exec_id in fills:
-        return False
+        return None
+    known: int | str | None = None
     if ref is not None:
         ref = _newest(fills, ref)
-    known = fills.get(ref, -1) if ref is not None else -1
-    assert isinstance(known, int)
-    if known == last and exec_id is None:
-        return False  # said before
-    if ref is not None:
-        _remember(view, ref, 0 if exec_id is None else exec_id)
+        known = fills.get(ref)
+        if known == last and exec_id is None:
+            return None
+        _remember(view, ref, last if exec_id is None else exec_id)
     if exec_id is not None:
         _remember(view, exec_id, last)
-    was = max(known, 0)
-    view.booked += last - was
-    if cum >= 0:
-        view.cum = cum
-    elif known >= 0 and report.cum_qty is None:
-        view.cum = max(view.cum + last - was, 0)
-    return cum >= 0
+    booked = known if isinstance(known, int) else 0
+    view.booked += last - booked
+    return 0 if known is None else last - booked
 
 
 def _newest(fills: dict[str, int | str], ref: str) -> str:
     """The last correction of an execution: a bust may refer to the first of the chain."""
-    seen = fills.get(ref)
-    while isinstance(seen, str):
-        ref = seen
-        seen = fills.get(ref)
+    known = fills.get(ref)
+    while isinstance(known, str):
+        ref = known
+        known = fills.get(ref)
     return ref
 
 

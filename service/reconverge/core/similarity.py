@@ -1,4 +1,4 @@
-"""Live-set similarity, kept incrementally (DOMAIN §6): counters, and the grace that ages them.
+"""Live-set similarity, kept incrementally (DOMAIN §6): counters, and the graces that age them.
 
 Each order knows what it has open in each view; a change moves counters here, at a cost that does
 not depend on how many orders there are. Nothing here knows messages.
@@ -9,24 +9,20 @@ smaller:
 * it is in the union when ``high > 0`` and in the intersection when ``low > 0``;
 * Ruzicka adds ``low`` to the numerator and ``high`` to the denominator;
 * its open notional is ``exposure x price``, where exposure is ``high``, or what a request in flight
-  would make it if that is more;
+  may make it if that is more;
 * its ambiguous notional is ``|entry - venue| x price``, and all of its open notional while a
-  request is in flight: whether the venue acted on that is not known (R29). So the ambiguous part
-  is never more than the whole.
+  request is in flight: whether the venue acted on that is not known (R29). So the ambiguous part is
+  never more than the whole.
 
 Notional is in nanos x nanos (10^-18 of the price currency), an exact integer.
 """
 
-from bisect import insort
-from collections import deque
+from bisect import bisect_right
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
-STALE_FACTOR: Final = 4
-"""A grace's queue is swept when it holds this many times the orders that disagree: settled ones stay
-in it until their time comes, and a hot session must not pay for them with memory."""
-STALE_MIN: Final = 1024
-"""And not below this: sweeping a short queue saves nothing."""
+SWEEP_MIN: Final = 1024
+"""Below this many entries the log of disagreements is not swept: there is nothing to save."""
 
 
 class Tally:
@@ -73,6 +69,15 @@ class Tally:
         return self.sum_min / self.sum_max if self.sum_max else 1.0
 
 
+class Change(NamedTuple):
+    """A change of one order's part in the counters that disagreements age into."""
+
+    mismatch: int
+    """1 when it works in exactly one view."""
+    difference: int
+    ambiguous: int
+
+
 class Counted(Protocol):
     """What a grace must know of an order."""
 
@@ -83,17 +88,8 @@ class Counted(Protocol):
     """One bit for each grace in which its disagreement counts."""
 
     @property
-    def standing(self) -> "Change":
+    def standing(self) -> Change:
         """What it adds to the counters now."""
-
-
-class Change(NamedTuple):
-    """A change of an order's part in the counters that disagreements age into."""
-
-    mismatch: int
-    """1 when it works in exactly one view."""
-    difference: int
-    ambiguous: int
 
 
 class Aged:
@@ -133,93 +129,149 @@ _AGREED: Final = Aged()
 _ABSENT: Final = Tally("")
 
 
-class Queue:
-    """Disagreements in the order they began. Entries of orders that have agreed since are stale."""
+class Disagreements:
+    """All disagreements of a session in the order they began, and the graces that read along.
 
-    __slots__ = ("_entries", "_total")
+    The log is written once, however many graces read it. An entry is stale when its order has
+    agreed since (then ``since_ns`` is another); stale ones are swept when the log has doubled.
+    """
 
-    def __init__(self, total: Tally) -> None:
-        self._entries: deque[tuple[int, Counted]] = deque()
-        self._total = total
+    __slots__ = ("_head", "_sweep_at", "entries", "graces", "restored_ns", "tallies", "total")
 
-    def append(self, since_ns: int, order: Counted) -> None:
-        """An order has begun to disagree."""
-        entries = self._entries
-        if entries and entries[-1][0] > since_ns:  # it had begun before it moved elsewhere
-            insort(entries, (since_ns, order), key=itemgetter(0))
-            return
-        entries.append((since_ns, order))
-        if len(entries) > STALE_MIN and len(entries) > STALE_FACTOR * self._total.disagreeing:
-            self._entries = deque(entry for entry in entries if entry[1].since_ns == entry[0])
+    def __init__(self, total: Tally, tallies: dict[str, Tally]) -> None:
+        self.total = total
+        self.tallies = tallies
+        self.entries: list[tuple[int, Counted]] = []
+        self.graces: dict[int, Grace] = {}
+        self.restored_ns = 0
+        """When the graces had last been settled when this state was restored."""
+        self._head = 0
+        """Entries before this place are stale."""
+        self._sweep_at = SWEEP_MIN
 
-    def pop(self, begun_by_ns: int) -> Counted | None:
-        """Take the oldest disagreement if it began by then."""
-        entries = self._entries
-        while entries and entries[0][0] <= begun_by_ns:
-            since_ns, order = entries.popleft()
-            if order.since_ns == since_ns:
-                return order
-        return None
+    def watch(self, grace_ns: int) -> "Grace":
+        """The reading of one grace, made when first asked for. Nanoseconds."""
+        grace = self.graces.get(grace_ns)
+        if grace is None:
+            grace = self.graces[grace_ns] = Grace(grace_ns, 1 << len(self.graces), self)
+            grace.settle(self.settled_ns)
+        return grace
+
+    @property
+    def settled_ns(self) -> int:
+        """When the graces were last settled."""
+        return max(self.restored_ns, *(grace.now_ns for grace in self.graces.values()))
 
     @property
     def oldest_ns(self) -> int | None:
-        """When the oldest disagreement began; None without one."""
-        entries = self._entries
-        while entries and entries[0][1].since_ns != entries[0][0]:
-            entries.popleft()
-        return entries[0][0] if entries else None
+        """When the oldest disagreement that still holds began; None without one."""
+        entries = self.entries
+        while self._head < len(entries):
+            since_ns, order = entries[self._head]
+            if order.since_ns == since_ns:
+                return since_ns
+            self._head += 1
+        return None
+
+    def begin(self, order: Counted, since_ns: int) -> None:
+        """An order has begun to disagree; no other began later."""
+        order.since_ns = since_ns
+        self.total.disagreeing += 1
+        order.tally.disagreeing += 1
+        entries = self.entries
+        entries.append((since_ns, order))
+        if len(entries) >= self._sweep_at:
+            self._sweep()
+
+    def resume(self, order: Counted, since_ns: int) -> None:
+        """An order disagrees, and has since then: it was counted as another until now."""
+        order.since_ns = since_ns
+        self.total.disagreeing += 1
+        order.tally.disagreeing += 1
+        place = bisect_right(self.entries, since_ns, key=itemgetter(0))
+        self.entries.insert(place, (since_ns, order))
+        self._head = min(self._head, place)
+        for grace in self.graces.values():
+            grace.inserted(place, order)
+
+    def end(self, order: Counted, change: Change) -> None:
+        """An order agrees again; ``change`` takes back what it had added."""
+        order.since_ns = -1
+        self.total.disagreeing -= 1
+        order.tally.disagreeing -= 1
+        if order.aged:
+            for grace in self.graces.values():
+                grace.release(order, change)
+
+    def shift(self, order: Counted, change: Change) -> None:
+        """An order that counts in a grace has changed, and still disagrees."""
+        for grace in self.graces.values():
+            grace.shift(order, change)
+
+    def _sweep(self) -> None:
+        kept = [entry for entry in dict.fromkeys(self.entries) if entry[1].since_ns == entry[0]]
+        for grace in self.graces.values():
+            grace.swept(kept)
+        self.entries = kept
+        self._head = 0
+        self._sweep_at = max(2 * len(kept), SWEEP_MIN)
 
 
 class Grace:
-    """The reading of one in-flight grace, settled forms and all, in amortised O(1) per change."""
+    """The settled reading of one in-flight grace, at amortised O(1) per disagreement."""
 
-    __slots__ = ("_aged", "_fresh", "_tallies", "_total", "bit", "grace_ns", "now_ns", "session")
+    __slots__ = ("_aged", "_bit", "_log", "_place", "grace_ns", "now_ns", "session")
 
-    def __init__(
-        self, grace_ns: int, bit: int, total: Tally, tallies: dict[str, Tally], now_ns: int
-    ) -> None:
+    def __init__(self, grace_ns: int, bit: int, log: Disagreements) -> None:
         self.grace_ns = max(grace_ns, 1)
         """What began at this very moment never counts."""
-        self.bit = bit
-        """Its bit in ``Counted.aged``."""
-        self.now_ns = now_ns
+        self.now_ns = 0
         """When it was last settled."""
         self.session = Aged()
-        self._total = total
-        self._tallies = tallies
+        """What counts, over the whole session."""
+        self._bit = bit
+        self._log = log
+        self._place = 0
+        """Entries of the log before this place have been read."""
         self._aged: dict[str, Aged] = {}
-        self._fresh = Queue(total)
-
-    def begin(self, since_ns: int, order: Counted) -> None:
-        """An order has begun to disagree; one that had before it moved here may count at once."""
-        if since_ns + self.grace_ns <= self.now_ns:
-            self._age(order)
-        else:
-            self._fresh.append(since_ns, order)
 
     def settle(self, now_ns: int) -> None:
         """Let time pass: disagreements that outlast the grace begin to count."""
         self.now_ns = now_ns
-        begun_by_ns = now_ns - self.grace_ns
-        order = self._fresh.pop(begun_by_ns)
-        while order is not None:
-            self._age(order)
-            order = self._fresh.pop(begun_by_ns)
+        entries, begun_by_ns = self._log.entries, now_ns - self.grace_ns
+        while self._place < len(entries) and entries[self._place][0] <= begun_by_ns:
+            since_ns, order = entries[self._place]
+            self._place += 1
+            if order.since_ns == since_ns:
+                self._age(order)
 
     def _age(self, order: Counted) -> None:
-        if not order.aged & self.bit:
-            order.aged |= self.bit
+        if not order.aged & self._bit:
+            order.aged |= self._bit
             self._count(order, order.standing, 1)
+
+    def inserted(self, place: int, order: Counted) -> None:
+        """An entry was put into the log at ``place``."""
+        if order.since_ns + self.grace_ns <= self.now_ns:
+            self._place += 1
+            self._age(order)
+        else:
+            self._place = min(self._place, place)
+
+    def swept(self, kept: list[tuple[int, Counted]]) -> None:
+        """The log will be ``kept``, what was read still being its first part."""
+        begun_by_ns = self.now_ns - self.grace_ns
+        self._place = bisect_right(kept, begun_by_ns, key=itemgetter(0))
 
     def shift(self, order: Counted, change: Change) -> None:
         """An order that may count here has changed."""
-        if order.aged & self.bit:
+        if order.aged & self._bit:
             self._count(order, change, 0)
 
     def release(self, order: Counted, change: Change) -> None:
-        """An order agrees again; ``change`` takes back what it had added."""
-        if order.aged & self.bit:
-            order.aged ^= self.bit
+        """An order agrees again, or leaves; ``change`` takes back what it had added."""
+        if order.aged & self._bit:
+            order.aged ^= self._bit
             self._count(order, change, -1)
 
     def _count(self, order: Counted, change: Change, orders: int) -> None:
@@ -245,13 +297,13 @@ class Grace:
     @property
     def similarity(self) -> float:
         """Settled live-set similarity of the session."""
-        union = self._total.union
+        union = self._log.total.union
         return (union - self.session.mismatch) / union if union else 1.0
 
     @property
     def quantity(self) -> float:
         """Settled quantity-weighted similarity of the session."""
-        total = self._total.sum_max
+        total = self._log.total.sum_max
         return (total - self.session.difference) / total if total else 1.0
 
     @property
@@ -262,11 +314,12 @@ class Grace:
     @property
     def open_notional(self) -> int:
         """Open notional of the session: what the ambiguous part is a part of."""
-        return self._total.open_notional
+        return self._log.total.open_notional
 
     def symbol(self, symbol: str) -> Settled:
         """The settled forms of one instrument."""
-        return _settled(self._tallies.get(symbol, _ABSENT), self._aged.get(symbol, _AGREED))
+        tally = self._log.tallies.get(symbol, _ABSENT)
+        return _settled(tally, self._aged.get(symbol, _AGREED))
 
     def symbols(self) -> list[str]:
         """Instruments in which a disagreement counts, in alphabetical order; most often none."""
@@ -275,5 +328,10 @@ class Grace:
     @property
     def next_deadline_ns(self) -> int | None:
         """When the oldest disagreement that does not count yet will; None without one."""
-        oldest = self._fresh.oldest_ns
-        return None if oldest is None else oldest + self.grace_ns
+        entries = self._log.entries
+        while self._place < len(entries):
+            since_ns, order = entries[self._place]
+            if order.since_ns == since_ns:
+                return since_ns + self.grace_ns
+            self._place += 1
+        return None

@@ -1,0 +1,152 @@
+"""Which order a report is about (R22): found, made, or two records recognised as one."""
+
+from typing import Final, NamedTuple
+
+from reconverge.core.events import OrderReport, StreamEvent
+from reconverge.core.order_counts import Counts
+from reconverge.core.order_index import Index, Order, real_id, real_order_id
+from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
+from reconverge.core.order_view import SOURCE_SHIFT, UNNUMBERED, is_older
+
+ORDERS_MAX: Final = 2_000_000
+"""Orders remembered in one session: 1.4 GB. No venue lets one session have so many at once."""
+NEW: Final = EXEC_ROWS["new"]
+STATUS: Final = EXEC_ROWS["order_status"]
+
+
+class OrdersFull(Exception):
+    """A bound of this session's order truth is reached; the event that met it changed nothing."""
+
+
+class Finding(NamedTuple):
+    """An oddity worth a person's notice. ``kind`` is stable; ``detail`` is for reading."""
+
+    kind: str
+    order: str
+    detail: str
+
+
+class Marks:
+    """Numbers of the numberings that messages came in, to tell which of two is older (R10, R14)."""
+
+    __slots__ = ("count", "sources")
+
+    def __init__(self) -> None:
+        self.count = 0
+        """Numberings ever met; one that restarts is another."""
+        self.sources: dict[tuple[str | None, str | None], int] = {}
+
+    def mark(self, event: StreamEvent) -> int:
+        """Source and number of a message as one integer; -1 for none."""
+        seq = event.seq
+        if seq is None or seq >> SOURCE_SHIFT:
+            return UNNUMBERED
+        key = (event.channel, event.segment)
+        source = self.sources.get(key)
+        if source is None:
+            source = self.sources[key] = self.count
+            self.count += 1
+        return source << SOURCE_SHIFT | seq
+
+    def restart(self, channel: str | None) -> None:
+        """A channel's numbers begin anew: the old ones compare with none to come."""
+        for key in [key for key in self.sources if key[0] == channel]:
+            del self.sources[key]
+
+
+class Identity:
+    """Finds the record that a report means, and keeps its ids, instrument and parent."""
+
+    __slots__ = ("_counts", "_findings", "index", "marks", "orders_max")
+
+    def __init__(
+        self, index: Index, counts: Counts, findings: list[Finding], orders_max: int
+    ) -> None:
+        self.index = index
+        self.marks = Marks()
+        self.orders_max = orders_max
+        self._counts = counts
+        self._findings = findings
+
+    def create(self, symbol: str | None) -> Order:
+        """A new record. Raises ``OrdersFull``."""
+        if self.index.count >= self.orders_max:
+            raise OrdersFull(f"{self.orders_max} orders are remembered in this session")
+        tally = self._counts.tally(symbol)
+        tally.orders += 1
+        self._counts.total.orders += 1
+        return self.index.create(tally)
+
+    def find(self, report: OrderReport, row: ExecRow, now_ns: int) -> Order | None:
+        """The order that a report is about; None when it is evidence for none.
+
+        The quick way: the venue's id is known, and nothing else in the report is news.
+        """
+        order_id, named, former = report.order_id, report.cl_ord_id, report.orig_cl_ord_id
+        order = None if order_id is None else self.index.by_order_id.get(order_id)
+        if order is None or order.over or not order.tally.symbol:
+            return self._link(report, row, now_ns)
+        by_client = self.index.by_cl_ord_id
+        if named is not None and by_client.get(named) is not order:
+            return self._link(report, row, now_ns)
+        if former is not None and by_client.get(former) is not order:
+            return self._link(report, row, now_ns)
+        if order.parent_id is None and report.parent_id is not None:
+            self._counts.learn_parent(order, report.parent_id)
+        return order
+
+    def _link(self, report: OrderReport, row: ExecRow, now_ns: int) -> Order | None:
+        """The slow way: placeholders, new ids, records to merge, orders not known so far."""
+        order_id = real_order_id(report.order_id)
+        named, former = real_id(report.cl_ord_id), real_id(report.orig_cl_ord_id)
+        if order_id is None:
+            if row is STATUS and report.ord_status == "rejected":
+                return None  # "unknown order" is an error, not evidence (R29)
+            if named is None and former is None:
+                self._findings.append(Finding("unidentified_report", "", "it carries no id"))
+                return None
+        by_order_id, by_client = self.index.by_order_id, self.index.by_cl_ord_id
+        by_order = None if order_id is None else by_order_id.get(order_id)
+        by_name = None if named is None else by_client.get(named)
+        by_former = None if former is None else by_client.get(former)
+        if row is NEW and former is None:
+            if by_order is not None and by_name is None and named is not None:
+                by_order = self._unless_reused(by_order, report)
+            elif by_name is not None and by_order is None and by_name.order_id is not None:
+                by_name = self._unless_reused(by_name, report)
+        order = self._one(self._one(by_name, by_former, now_ns), by_order, now_ns)
+        if order is None:
+            order = self.create(report.symbol)
+        if former is not None and (by_former is None or by_client[former] is order):
+            self.index.name_client(order, former, named)
+        if named is not None:
+            self.index.name_client(order, named)
+        if order_id is not None and (by_order is None or by_order_id[order_id] is order):
+            self.index.name_order(order, order_id)
+        self._describe(order, report)
+        return order
+
+    def _describe(self, order: Order, report: OrderReport) -> None:
+        if report.symbol is not None and not order.tally.symbol:
+            self._counts.learn_symbol(order, report.symbol)
+        if report.parent_id is not None and order.parent_id is None:
+            self._counts.learn_parent(order, report.parent_id)
+
+    def _one(self, first: Order | None, second: Order | None, now_ns: int) -> Order | None:
+        """The one order that two ids of a message mean; ``first``, if they cannot mean one."""
+        if first is None or second is None or first is second:
+            return first or second
+        symbols = {first.tally.symbol, second.tally.symbol} - {""}
+        if (first.submitted and second.submitted) or len(symbols) > 1:
+            detail = f"one message takes it and {second.name} for one order"
+            self._findings.append(Finding("identity_conflict", first.name, detail))
+            return first
+        kept, other = (first, second) if first.rank < second.rank else (second, first)
+        self._counts.absorb(kept, other, now_ns)
+        return kept
+
+    def _unless_reused(self, order: Order, report: OrderReport) -> Order | None:
+        """None when the id of a finished order comes back for another: venues reuse numbers (R14)."""
+        view = order.entry if report.channel is None else order.venue
+        older = is_older(self.marks.mark(report), view.mark)
+        return None if order.over and view.state in FINAL and not older else order

@@ -1,0 +1,242 @@
+"""Orders as rows, for snapshots and handover: compact lists that JSON can carry.
+
+Sums are not stored but added up again on loading, so what is stored cannot contradict itself. A row
+stays well below the record limit, whatever the number of orders, ids and executions.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, NamedTuple
+
+from reconverge.core.order_counts import Counts
+from reconverge.core.order_identity import Marks
+from reconverge.core.order_index import Index, Order, Request
+from reconverge.core.order_requests import Requests
+from reconverge.core.order_snapshots import Snapshot, Snapshots
+from reconverge.core.order_view import View
+
+ORDERS_PER_ROW: Final = 200
+"""60 kB at common lengths of ids."""
+ITEMS_PER_ROW: Final = 1_000
+"""40 kB at common lengths of ids."""
+INT_MAX: Final = (1 << 63) - 1
+"""Larger integers are written as text: JSON libraries stop here, and nine decimals do not."""
+
+
+class Room(NamedTuple):
+    """The parts of order truth that are stored together."""
+
+    index: Index
+    counts: Counts
+    requests: Requests
+    marks: Marks
+    snapshots: Snapshots
+
+
+def dump(room: Room) -> Iterator[list[Any]]:
+    """The whole of it: rows that ``load`` takes in the same order."""
+    found = room.index.orders()
+    places = {order: place for place, order in enumerate(found)}
+    yield ["session", _session(room)]
+    for start in range(0, len(found), ORDERS_PER_ROW):
+        yield ["orders", [_order_row(order) for order in found[start : start + ORDERS_PER_ROW]]]
+    yield from _parts("fills", _fill_rows(found))
+    yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.counts.over.items()))
+    yield from _parts("owners", _owner_rows(found, places, room.index))
+    executed = room.counts.parent_executed.items()
+    yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
+    opened = enumerate(room.snapshots.open.values())
+    spared = ([i, places[o]] for i, snapshot in opened for o in snapshot.spared if o in places)
+    yield from _parts("spared", spared)
+    collected = enumerate(room.snapshots.mass_cancels.values())
+    yield from _parts("affected", ([i, any_id] for i, named in collected for any_id in named))
+
+
+def load(rows: Iterable[list[Any]], room: Room) -> None:
+    """Take up dumped rows into rooms that are empty."""
+    found: list[Order] = []
+    for kind, items in rows:
+        _LOADERS[kind](items, found, room)
+    for order in sorted(found, key=lambda order: order.since_ns):
+        room.counts.restore(order, order.since_ns)
+
+
+def _parts(kind: str, rows: Iterable[list[Any]]) -> Iterator[list[Any]]:
+    part: list[list[Any]] = []
+    for row in rows:
+        part.append(row)
+        if len(part) == ITEMS_PER_ROW:
+            yield [kind, part]
+            part = []
+    if part:
+        yield [kind, part]
+
+
+def _numbers(*values: int) -> list[int] | list[str]:
+    """Integers that JSON can carry: themselves, or all of them as text."""
+    return list(values) if max(values) <= INT_MAX else [str(value) for value in values]
+
+
+# -- orders -------------------------------------------------------------------------------------
+
+
+def _order_row(order: Order) -> list[Any]:
+    entry, venue = order.entry, order.venue
+    return [
+        order.rank, order.order_id, order.former_ids, order.cl_ord_ids, order.parent_id,
+        order.tally.symbol, order.submitted, order.since_ns,
+        entry.state, entry.mark, entry.leg, venue.state, venue.mark, venue.leg,
+        _numbers(
+            order.price, order.requested,
+            entry.open, entry.qty, entry.cum, entry.booked,
+            venue.open, venue.qty, venue.cum, venue.booked,
+        ),
+        [_request_row(request) for request in order.requests],
+    ]  # fmt: skip
+
+
+def _load_order(row: list[Any], room: Room) -> Order:
+    order = Order(row[0], room.counts.tally(row[5]))
+    _, order.order_id, former_ids, cl_ord_ids, order.parent_id, _, order.submitted = row[:7]
+    order.former_ids, order.cl_ord_ids = tuple(former_ids), tuple(cl_ord_ids)
+    order.since_ns = row[7]
+    entry, venue = order.entry, order.venue
+    entry.state, entry.mark, entry.leg, venue.state, venue.mark, venue.leg = row[8:14]
+    numbers = row[14] if type(row[14][0]) is int else [int(text) for text in row[14]]
+    order.price, order.requested = numbers[:2]
+    entry.open, entry.qty, entry.cum, entry.booked = numbers[2:6]
+    venue.open, venue.qty, venue.cum, venue.booked = numbers[6:]
+    if row[15]:
+        order.requests = tuple(_load_request(fields, order, room.requests) for fields in row[15])
+    return order
+
+
+def _request_row(request: Request) -> list[Any]:
+    return [
+        request.kind, request.cl_ord_id, *_numbers(request.qty), request.connection,
+        request.sent_key,
+    ]  # fmt: skip
+
+
+def _load_request(fields: list[Any], order: Order | None, requests: Requests) -> Request:
+    kind, cl_ord_id, qty, connection, key = fields
+    request = Request(kind, cl_ord_id, order, int(qty), connection)
+    if key is not None:
+        request.sent_key = tuple(key) if isinstance(key, list) else key
+        requests.by_number[request.sent_key] = request
+    return request
+
+
+def _load_orders(items: list[Any], found: list[Order], room: Room) -> None:
+    for row in items:
+        order = _load_order(row, room)
+        for cl_ord_id in order.cl_ord_ids:
+            room.index.by_cl_ord_id[cl_ord_id] = order
+        for order_id in order.order_ids():
+            room.index.by_order_id[order_id] = order
+        found.append(order)
+    room.index.count += len(items)
+
+
+# -- what hangs on them -------------------------------------------------------------------------
+
+
+def _fill_rows(found: list[Order]) -> Iterator[list[Any]]:
+    for place, order in enumerate(found):
+        for side, view in enumerate((order.entry, order.venue)):
+            for exec_id, booked in (view.fills or {}).items():
+                by_id = isinstance(booked, str)
+                yield [place, side, exec_id, [booked] if by_id else _numbers(int(booked))[0]]
+
+
+def _load_fills(items: list[Any], found: list[Order], _room: Room) -> None:
+    for place, side, exec_id, booked in items:
+        view: View = found[place].venue if side else found[place].entry
+        if view.fills is None:
+            view.fills = {}
+        view.fills[exec_id] = booked[0] if isinstance(booked, list) else int(booked)
+
+
+def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
+    for place, at_ns in items:
+        found[place].over = True
+        room.counts.over[found[place]] = at_ns
+
+
+def _owner_rows(found: list[Order], places: dict[Order, int], index: Index) -> Iterator[list[Any]]:
+    """Ids that an order still lists though another has taken them over, or nobody has them."""
+    for order in found:
+        for by_client, ids in enumerate((order.order_ids(), order.cl_ord_ids)):
+            by_id = index.by_cl_ord_id if by_client else index.by_order_id
+            for text in ids:
+                owner = by_id.get(text)
+                if owner is not order:
+                    yield [by_client, text, -1 if owner is None else places[owner]]
+
+
+def _load_owners(items: list[Any], found: list[Order], room: Room) -> None:
+    for by_client, text, place in items:
+        by_id = room.index.by_cl_ord_id if by_client else room.index.by_order_id
+        if place < 0:
+            by_id.pop(text, None)
+        else:
+            by_id[text] = found[place]
+
+
+def _load_parents(items: list[Any], _found: list[Order], room: Room) -> None:
+    for parent_id, cum in items:
+        room.counts.parent_executed[parent_id] = int(cum)
+
+
+def _load_spared(items: list[Any], found: list[Order], room: Room) -> None:
+    opened = list(room.snapshots.open.values())
+    for which, place in items:
+        opened[which].spared[found[place]] = None
+
+
+def _load_affected(items: list[Any], _found: list[Order], room: Room) -> None:
+    collected = list(room.snapshots.mass_cancels.values())
+    for which, any_id in items:
+        collected[which].append(any_id)
+
+
+# -- the session --------------------------------------------------------------------------------
+
+
+def _session(room: Room) -> list[Any]:
+    requests, marks, snapshots = room.requests, room.marks, room.snapshots
+    return [
+        room.index.rank, room.counts.disagreements.settled_ns, requests.connection, marks.count,
+        [[*key, source] for key, source in marks.sources.items()],
+        [_request_row(request) for request in requests.mass_cancels.values()],
+        [
+            [*key, s.symbol, s.event_ns, s.now_ns, s.connection, s.rows, s.rows_total]
+            for key, s in snapshots.open.items()
+        ],
+        list(snapshots.mass_cancels),
+    ]  # fmt: skip
+
+
+def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
+    requests, marks = room.requests, room.marks
+    room.index.rank, room.counts.disagreements.restored_ns, requests.connection, marks.count = (
+        items[:4]
+    )
+    for channel, segment, source in items[4]:
+        marks.sources[channel, segment] = source
+    for fields in items[5]:
+        request = _load_request(fields, None, requests)
+        requests.mass_cancels[request.cl_ord_id] = request
+    room.counts.total.in_flight = len(items[5])
+    for channel, request_id, symbol, event_ns, now_ns, connection, rows, rows_total in items[6]:
+        snapshot = Snapshot(channel, symbol, event_ns, now_ns, connection)
+        snapshot.rows, snapshot.rows_total = rows, rows_total
+        room.snapshots.open[channel, request_id] = snapshot
+    for channel, request_id in items[7]:
+        room.snapshots.mass_cancels[channel, request_id] = []
+
+
+_LOADERS: Final[dict[str, Callable[[Any, list[Order], Room], None]]] = {
+    "session": _load_session, "orders": _load_orders, "fills": _load_fills, "over": _load_over,
+    "owners": _load_owners, "parents": _load_parents, "spared": _load_spared,
+    "affected": _load_affected,
+}  # fmt: skip
