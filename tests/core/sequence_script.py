@@ -197,7 +197,7 @@ class Script:
             "out": lambda: numbering.outstanding,
             "lost": lambda: numbering.unrecoverable,
             "epoch": lambda: numbering.epoch,
-            "replayed": lambda: numbering.replayed,
+            "replayed": lambda: numbering.recovery.total,
             "resends": lambda: ranges_text(numbering.outstanding_resends),
             "complete": lambda: f"{numbering.complete_up_to_ns / SECOND_NS:g}",
             "oldest": lambda: f"{(numbering.oldest_gap_ns or 0) / SECOND_NS:g}",

@@ -1169,7 +1169,7 @@ def test_replay_rate_and_time_to_drain_follow_the_answer() -> None:
     assert numbering is not None
 
     def progress() -> tuple[float | None, int | None]:
-        return numbering.replay_rate_per_s, numbering.drain_ms
+        return numbering.recovery.rate_per_s, numbering.drain_ms
 
     assert progress() == (None, None)
     script.run("@ 2\n< fill 5 25 dup")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any, Final, Literal, NamedTuple
 
 from reconverge.core.events import StreamEvent
-from reconverge.core.resend import Resend
+from reconverge.core.resend import Recovery, Resend
 from reconverge.core.venue import Limits, Venue
 from reconverge.core.watermark import COLD, Watermark
 
@@ -45,10 +45,6 @@ Kind = Literal[
     "gaps_full",  # a bound is reached: park
 ]
 
-_SCALARS: Final = (
-    "replayed", "recovered", "recovery_begun_ns", "recovery_last_ns", "full_told",
-)  # fmt: skip
-
 
 class Finding(NamedTuple):
     """Something the session should know of its numbers.
@@ -65,15 +61,9 @@ class Numbering(Watermark):
     """One source's numbers, by channel, segment and epoch (R14), under the rules of its venue."""
 
     __slots__ = (
-        "channel",
-        "findings",
-        "limits",
-        "parked",
-        "resends",
-        "segment",
+        "channel", "findings", "full_told", "limits", "parked", "recovery", "resends", "segment",
         "venue",
-        *_SCALARS,
-    )
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -89,10 +79,7 @@ class Numbering(Watermark):
         self.findings = findings
         self.parked: dict[int, int] = {}  # gap fills above the expected number: own to new number
         self.resends: list[Resend] = []  # oldest first; those awaited at most the venue's maximum
-        self.replayed = 0  # numbers recovered by replay, ever
-        self.recovered = 0  # of these, since the last request
-        self.recovery_begun_ns = 0
-        self.recovery_last_ns = 0
+        self.recovery = Recovery()
         self.full_told = False
 
     def note(self, kind: Kind, detail: str) -> None:
@@ -116,7 +103,7 @@ class Numbering(Watermark):
             return True
         if self.open.discard(seq):
             self._answered(seq, seq, now_ns)
-            self._recover(1, now_ns)
+            self.recovery.add(1, now_ns)
             self._settle(now_ns, was_whole=False)
             return True
         return self._not_missing(event, seq, now_ns)
@@ -130,7 +117,7 @@ class Numbering(Watermark):
         self.frontier = seq + 1
         if replayed:  # part of an answer whose end is unknown
             self._answered(seq, seq, now_ns)
-            self._recover(1, now_ns)
+            self.recovery.add(1, now_ns)
         else:
             self.tail_ns = None
             self.last_event_ns = event.event_ns
@@ -150,17 +137,10 @@ class Numbering(Watermark):
         self._answered(seq, seq, now_ns)
         was_whole = self.is_whole
         if self.lost.discard(seq) or self.excused.discard(seq):
-            self._recover(1, now_ns)
+            self.recovery.add(1, now_ns)
             self._settle(now_ns, was_whole=was_whole)
             return True
         return seq < self.base
-
-    def _recover(self, count: int, now_ns: int) -> None:
-        if self.recovered == 0:
-            self.recovery_begun_ns = self.resends[-1].begun_ns if self.resends else now_ns
-        self.replayed += count
-        self.recovered += count
-        self.recovery_last_ns = now_ns
 
     # -- gap fills -----------------------------------------------------------------------------
 
@@ -210,7 +190,7 @@ class Numbering(Watermark):
         self._answered(seq, believed, now_ns)
         proven = self.prove(seq, believed)
         if proven:
-            self._recover(proven, now_ns)
+            self.recovery.add(proven, now_ns)
         if believed >= self.frontier:
             self.frontier = believed + 1
             self.last_event_ns = event_ns
@@ -317,7 +297,7 @@ class Numbering(Watermark):
             cursor=from_seq,
         )
         self.resends.append(resend)
-        self.recovered = 0
+        self.recovery.begin(now_ns)
         self.note("resend_begun", f"{resend} {why}")
         retained_max = self.venue.retained_max
         if retained_max is not None:  # R17: the venue keeps only its newest numbers
@@ -463,20 +443,9 @@ class Numbering(Watermark):
         return [(r.from_seq, r.to_seq) for r in self.resends if r.deadline_ns is not None]
 
     @property
-    def replay_rate_per_s(self) -> float | None:
-        """Numbers recovered per second since the last request; none while that has no length."""
-        elapsed_ns = self.recovery_last_ns - self.recovery_begun_ns
-        if not self.recovered or elapsed_ns <= 0:
-            return None
-        return self.recovered * 1e9 / elapsed_ns
-
-    @property
     def drain_ms(self) -> int | None:
         """Time to recover what is missing at the present rate; none without a rate."""
-        if not self.outstanding:
-            return 0
-        rate = self.replay_rate_per_s
-        return None if rate is None else round(self.outstanding / rate * 1_000)
+        return self.recovery.drain_ms(self.outstanding)
 
     @property
     def next_deadline_ns(self) -> int | None:
@@ -493,15 +462,14 @@ class Numbering(Watermark):
         yield from super().dump()
         parked = [list(item) for item in self.parked.items()]
         resends = [resend.dump() for resend in self.resends]
-        yield ["numbering", parked, resends, *(getattr(self, name) for name in _SCALARS)]
+        yield ["numbering", parked, resends, self.recovery.dump(), self.full_told]
 
     def load_row(self, kind: str, row: list[Any]) -> None:
         """Restore one row of ``dump``."""
         if kind != "numbering":
             super().load_row(kind, row)
             return
-        parked, resends, *scalars = row
+        parked, resends, recovery, self.full_told = row
         self.parked = dict(parked)
         self.resends = [Resend(*fields) for fields in resends]
-        for name, value in zip(_SCALARS, scalars, strict=True):
-            setattr(self, name, value)
+        self.recovery = Recovery(*recovery)

@@ -1,4 +1,4 @@
-"""Resend requests and how far their answers came (R8-R12); the budget of attempts (R18)."""
+"""Resend requests, their answers' progress (R8-R12), and the budget of attempts (R18)."""
 
 from collections import deque
 from typing import Any, Final
@@ -47,6 +47,50 @@ class Resend:
             self.from_seq, self.to_seq, self.begun_ns,
             self.chunk_end, self.deadline_ns, self.cursor,
         ]  # fmt: skip
+
+
+class Recovery:
+    """How fast missing numbers come back."""
+
+    __slots__ = ("begun_ns", "count", "last_ns", "total")
+
+    def __init__(
+        self, total: int = 0, count: int = 0, begun_ns: int = -1, last_ns: int = 0
+    ) -> None:
+        self.total = total  # numbers recovered, ever
+        self.count = count  # of these, since the last request
+        self.begun_ns = begun_ns  # of the last request, or of the first number; -1 before
+        self.last_ns = last_ns
+
+    def begin(self, now_ns: int) -> None:
+        """A request was sent."""
+        self.count = 0
+        self.begun_ns = self.last_ns = now_ns
+
+    def add(self, count: int, now_ns: int) -> None:
+        """Numbers came back."""
+        if self.begun_ns < 0:
+            self.begun_ns = now_ns
+        self.total += count
+        self.count += count
+        self.last_ns = now_ns
+
+    @property
+    def rate_per_s(self) -> float | None:
+        """Numbers recovered per second since the last request; none while that has no length."""
+        elapsed_ns = self.last_ns - self.begun_ns
+        return self.count * 1e9 / elapsed_ns if self.count and elapsed_ns > 0 else None
+
+    def drain_ms(self, outstanding: int) -> int | None:
+        """Time to recover so many at this rate; none without a rate."""
+        rate = self.rate_per_s
+        if not outstanding:
+            return 0
+        return None if rate is None else round(outstanding / rate * 1_000)
+
+    def dump(self) -> list[int]:
+        """Its fields, in the order of the constructor."""
+        return [self.total, self.count, self.begun_ns, self.last_ns]
 
 
 class Attempts:

@@ -146,11 +146,11 @@ class Sequences:
         """
         key = (event.channel, event.segment)
         outbound = self._outbounds.get(key) or self._outbound(key)
+        if event.seq is not None:
+            outbound.sent(event.seq, event.seq)
         tell = self._tellers.get(type(event))
         if tell is not None:
             tell(self, outbound, event, now_ns)
-        elif event.seq is not None:
-            outbound.sent(event.seq, event.seq)
 
     def path_lost(self, channel: str | None, why: str) -> None:
         """A source's connection ended: its resends are released (R12) and that is flagged (R13)."""
@@ -233,14 +233,10 @@ class Sequences:
         self._attempt(event.channel, now_ns)
         outbound.logon(event)
 
-    def _sent_logout(self, outbound: Outbound, event: Logout, now_ns: int) -> None:  # noqa: ARG002
-        if event.seq is not None:
-            outbound.sent(event.seq, event.seq)
+    def _sent_logout(self, _: Outbound, event: Logout, __: int) -> None:
         self._flag_failover(event.channel, "we logged out")
 
-    def _sent_request(self, outbound: Outbound, event: ResendRequested, now_ns: int) -> None:
-        if event.seq is not None:
-            outbound.sent(event.seq, event.seq)
+    def _sent_request(self, _: Outbound, event: ResendRequested, now_ns: int) -> None:
         self._attempt(event.channel, now_ns)
         numbering = self._numbering((event.channel, event.segment))
         if numbering is not None:
@@ -365,7 +361,7 @@ class Sequences:
     @property
     def replayed_total(self) -> int:
         """Numbers recovered by replay, ever."""
-        return sum(numbering.replayed for numbering in self._numberings.values())
+        return sum(numbering.recovery.total for numbering in self._numberings.values())
 
     @property
     def awaiting(self) -> bool:
