@@ -13,7 +13,7 @@ from reconverge.stream.folding import Folds, Ledger
 from reconverge.stream.options import Options
 from reconverge.stream.quarantine import HEADER_PREFIX
 from reconverge.stream.records import Batch, Claim, Owned, Position, Snapshot, counts, decode
-from tests.sim.cluster import Cluster, Written
+from tests.sim.cluster import RECORD_BYTES_MAX, Cluster, Written
 
 
 class Violation(AssertionError):
@@ -51,7 +51,7 @@ class PartitionAudit:
             origin = told[f"{HEADER_PREFIX}topic"].decode(), int(told[f"{HEADER_PREFIX}offset"])
             original = self._cluster.topics[origin[0], self._partition][origin[1]]
             left = f"{HEADER_PREFIX}value_left_at_origin" in told
-            same = record.value == original.value or (left and len(original.value or b"") > 500)
+            same = record.value == original.value or (left and len(original.value or b"") > RECORD_BYTES_MAX)
             self._require(same, f"{origin} was set aside with other bytes")
             self._set_aside.add(origin)
 

@@ -12,10 +12,10 @@ from functools import partial
 from random import Random
 from typing import Any, NamedTuple
 
-from reconverge.stream.log import Headers, LogError, OutcomeUnknown, OutOfRange, TooLarge
+from reconverge.stream.log import Headers, LogError, Message, OutcomeUnknown, OutOfRange, TooLarge
 from tests.sim.loop import VirtualLoop
 
-RECORD_BYTES_MAX = 1_000_000
+RECORD_BYTES_MAX = 1_000
 
 
 class Written(NamedTuple):
@@ -214,10 +214,8 @@ class SimLog:
     async def append(self, topic: str, key: bytes | None, value: bytes) -> int:
         return await self.acknowledged(self._send("journal", topic, key, value, ()))
 
-    async def send(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
-    ) -> "asyncio.Future[int]":
-        return self._send("outputs", topic, key, value, headers)
+    async def send(self, messages: Sequence[Message]) -> "list[asyncio.Future[int]]":
+        return [self._send("outputs", *message) for message in messages]
 
     async def acknowledged(self, sent: Any) -> int:
         self._gate()
@@ -252,11 +250,12 @@ class SimLog:
         self, producer: str, topic: str, key: bytes | None, value: bytes | None, headers: Headers
     ) -> "asyncio.Future[int]":
         self._gate()
-        if len(value or b"") > RECORD_BYTES_MAX:
-            raise TooLarge(topic)
         cluster, weather, loop = self.cluster, self.cluster.weather, self.cluster.loop
         future: asyncio.Future[int] = loop.create_future()
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        if len(value or b"") > RECORD_BYTES_MAX:
+            future.set_exception(TooLarge(topic))
+            return future
         give_up = partial(_fail, future, OutcomeUnknown(f"simulated: {topic}"))
         if cluster.hits(weather.refused_write):
             loop.call_later(cluster.lag(), self._process.deliver, give_up)

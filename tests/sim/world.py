@@ -28,8 +28,7 @@ CALM_S_MAX = 90.0
 OPTIONS = Options(
     limits=Limits(
         batch_records=7, buffered_records=20, batches_unacknowledged=3, chunk_bytes=200,
-        suffix_records=60, suffix_batches=40, suffix_records_per_row=1, quarantine_bytes=500,
-        restores_at_once=1,
+        suffix_records=60, suffix_batches=40, suffix_records_per_row=1, restores_at_once=1,
     ),
     deadlines=Deadlines(
         append_s=2.0, read_s=2.0, idle_s=0.5, tick_s=0.02, align_s=0.5, handover_s=1.0,
@@ -294,7 +293,7 @@ class World:
                     topic,
                     partition,
                     b"k",
-                    self.random.choice([b"{", None, b'{"type":"x"}', b"x" * 600]),
+                    self.random.choice([b"{", None, b'{"type":"x"}', b"x" * 1_200]),
                 )
             else:
                 self._event(

@@ -10,7 +10,7 @@ deadline.
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -47,6 +47,15 @@ class Record(Protocol):
     @property
     def headers(self) -> Sequence[tuple[str, bytes]]:
         """Its headers."""
+
+
+class Message(NamedTuple):
+    """A record to be written."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: Headers = ()
 
 
 class Sent(Protocol):
@@ -97,12 +106,11 @@ class Log(Protocol):
         appear later.
         """
 
-    async def send(
-        self, topic: str, key: bytes | None, value: bytes | None, headers: Headers = ()
-    ) -> Sent:
-        """Queue one record; records of one topic are written in the order they were queued.
+    async def send(self, messages: Sequence[Message]) -> Sequence[Sent]:
+        """Queue records; those of one topic are written in the order they were queued.
 
-        Waits only while the queue is full. Raises like `append`.
+        Waits only while the queue is full. Raises `OutcomeUnknown`, as `append` does; a record
+        refused for its size is told by `acknowledged`.
         """
 
     async def acknowledged(self, sent: Sent) -> int:

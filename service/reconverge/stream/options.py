@@ -83,8 +83,6 @@ class Limits:
 
     A row costs about as much to dump as a quarter of an event.
     """
-    quarantine_bytes: int = 1_000_000
-    """A refused record above this is set aside without its value (its origin says where it is)."""
     restores_at_once: int = 2
     """Restores that may hold a snapshot in memory at the same time, in one process."""
     rewrites: int = 100

@@ -9,7 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 
 from reconverge.stream.folding import Output
-from reconverge.stream.log import Log, Sent, TooLarge
+from reconverge.stream.log import Log, Message, Sent, TooLarge
 from reconverge.stream.observer import Observer
 
 
@@ -20,7 +20,7 @@ class Publisher:
         self._log = log
         self._observer = observer
         self._batches_max = batches_max
-        self._on_the_way: deque[tuple[int, list[Sent]]] = deque()
+        self._on_the_way: deque[tuple[int, Sequence[Sent]]] = deque()
         self.published = published
 
     async def publish(self, offset: int, outputs: Sequence[Output]) -> None:
@@ -28,13 +28,8 @@ class Publisher:
 
         Waits while too many batches are on their way.
         """
-        sent = []
-        for output in outputs:
-            try:
-                sent.append(await self._log.send(output.topic, output.key, output.value))
-            except TooLarge as error:
-                self._too_large(error)
-        self._on_the_way.append((offset, sent))
+        messages = [Message(output.topic, output.key, output.value) for output in outputs]
+        self._on_the_way.append((offset, await self._log.send(messages)))
         await self._settle(self._batches_max)
 
     async def drained(self) -> None:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from reconverge.stream.folding import Row
-from reconverge.stream.log import Log, LogError, Record, Sent, read
+from reconverge.stream.log import Log, LogError, Message, Record, Sent, read
 from reconverge.stream.records import Snapshot
 
 _ROWS_AT_ONCE = 64
@@ -54,7 +54,7 @@ async def write(
     digest = blake2b(digest_size=16)
     for index, (count, chunk) in enumerate(_chunks(rows, chunk_bytes)):
         headers = [("snapshot", snapshot_id.encode()), ("chunk", b"%d" % index)]
-        on_the_way.append(await log.send(topic, snapshot_id.encode(), chunk, headers))
+        on_the_way.extend(await log.send([Message(topic, snapshot_id.encode(), chunk, headers)]))
         rows_total, size = rows_total + count, size + len(chunk)
         digest.update(chunk)
         if len(on_the_way) == _CHUNKS_ON_THE_WAY:
