@@ -1,6 +1,7 @@
 """The command ``tap``: composes logs, tap and output, and turns the outcome into an exit code."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
@@ -18,6 +19,7 @@ from reconverge.settings import SettingsRefused
 from reconverge.tap import report
 from reconverge.tap.encode import encode
 from reconverge.tap.framing import zone_offset_ns
+from reconverge.tap.kafka import PublishError, publish_stream
 from reconverge.tap.mapping import PARENT_TAGS
 from reconverge.tap.pipeline import Tap, UnknownDirectionError
 from reconverge.tap.run import follow, read
@@ -235,13 +237,13 @@ async def _events(tap: Tap, logs: list[Log], *, live: bool) -> AsyncIterator[Str
 
 
 async def _publish(events: AsyncIterator[StreamEvent], stream: Stream, servers: str | None) -> None:
-    from reconverge.tap import publish  # noqa: PLC0415 - loads the Kafka client, rarely needed
-
+    # What goes wrong is told once, in our words, and not at every try in the client's.
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        await publish.publish_stream(events, stream, servers)
+        await publish_stream(events, stream, servers)
     except SettingsRefused as error:
         raise typer.BadParameter("\n".join(error.problems)) from None
-    except publish.PublishError as error:
+    except PublishError as error:
         _fail(str(error))
 
 

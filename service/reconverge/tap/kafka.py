@@ -47,8 +47,8 @@ async def publish(
     """
     producer = AIOKafkaProducer(acks="all", enable_idempotence=True, linger_ms=5, **reached)
     try:
-        await producer.start()
         try:
+            await producer.start()
             return await _send_all(producer, topic, events)
         finally:
             await asyncio.wait_for(producer.stop(), STOP_TIMEOUT_S)
