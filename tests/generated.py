@@ -12,6 +12,7 @@ from reconverge import settings
 from reconverge.contract import tables
 from reconverge.core import alerts, diagram
 from reconverge.ops import catalogue
+from tests.core import sequence_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -25,6 +26,9 @@ REGIONS: dict[str, Callable[[], str]] = {
     "metrics-outputs": lambda: catalogue.table(catalogue.OUTPUTS),
     "metrics-session": lambda: catalogue.table(catalogue.SESSION),
     "metrics-shell": lambda: catalogue.table(catalogue.SHELL),
+    "sequence-findings": sequence_pages.findings,
+    "sequence-rules": sequence_pages.rules,
+    "sequence-venues": sequence_pages.venues,
     "settings": settings.table,
 }
 

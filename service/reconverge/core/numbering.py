@@ -7,9 +7,10 @@ findings.
 """
 
 from collections.abc import Iterator
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final
 
 from reconverge.core.events import StreamEvent
+from reconverge.core.finding import Finding, Kind
 from reconverge.core.resend import Recovery, Resend
 from reconverge.core.venue import Limits, Venue
 from reconverge.core.watermark import COLD, Watermark
@@ -20,41 +21,6 @@ PARKED_MAX: Final = 64
 An answer of 2,500 numbers rarely holds as many above a hole; one too many is dropped, and its
 numbers stay missing.
 """
-
-Kind = Literal[
-    "sequence_violation",  # a number too low without possible-duplicate: hard failure (R2, R4)
-    "gap_opened",  # numbers are missing
-    "gap_closed",  # nothing is missing or lost any more
-    "resend_begun",  # we requested a range
-    "resend_chunk_completed",  # the venue's bound is reached: the rest needs the next request (R8)
-    "resend_completed",  # all of a request came
-    "resend_incomplete",  # its answer is said to be complete, but numbers are missing (R17)
-    "resend_replaced",  # a further request while the venue's bound was under way (R8)
-    "resend_rejected",  # the venue refused it (R12)
-    "resend_timed_out",  # its answer fell silent (R12)
-    "resend_released",  # its connection ended (R12)
-    "failover_during_resend",  # and that is what R13 warns of
-    "unrecoverable",  # numbers can never be replayed (R3, R8, R14, R17)
-    "range_excused",  # a snapshot or an operator proved unseen numbers harmless (R17)
-    "gap_fill_beyond_request",  # sources conflict (R11)
-    "reset_refused",  # a reset or gap fill backwards (R3)
-    "numbers_restarted",  # a new epoch (R14)
-    "attempts_near_limit",  # one more logon or resend request may close the port (R18)
-    "peer_gap",  # the peer lacks messages of ours: requests among them are ambiguous
-    "peer_ahead",  # the peer expects a number of ours that we never sent
-    "gaps_full",  # a bound is reached: park
-]
-
-
-class Finding(NamedTuple):
-    """Something the session should know of its numbers.
-
-    ``kind`` is stable; ``detail`` is for people.
-    """
-
-    kind: Kind
-    channel: str | None
-    detail: str
 
 
 class Numbering(Watermark):

@@ -23,7 +23,8 @@ from reconverge.core.events import (
     SequenceReset,
     StreamEvent,
 )
-from reconverge.core.numbering import Finding, Kind, Numbering
+from reconverge.core.finding import Finding, Kind
+from reconverge.core.numbering import Numbering
 from reconverge.core.outbound import Outbound
 from reconverge.core.resend import Attempts
 from reconverge.core.venue import Limits, Venue

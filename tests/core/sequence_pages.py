@@ -1,0 +1,73 @@
+"""The tables of docs/sequences.md, made from the code, the venue profiles and the tests."""
+
+import re
+from collections.abc import Iterator
+from typing import get_args
+
+from reconverge.core.finding import FINDINGS, Kind
+from reconverge.core.venue import Venue, parse_venue
+from tests.core.test_sequence import RULES
+from tests.core.test_sequence_venues import PROFILES, SETTINGS
+
+HEAD = {
+    "replay_range_max": "numbers an answer",
+    "retained_max": "numbers kept",
+    "window_ns": "window",
+    "in_flight_max": "requests at a time",
+    "gap_fill_scope": "gap fill scope",
+    "resend_timeout_ns": "resend timeout",
+    "attempts_max": "attempts before the alert",
+    "attempts_window_ns": "counted in",
+    "heartbeat_ms": "heartbeat",
+}
+
+
+def findings() -> str:
+    """Kind and meaning."""
+    rows = [f"| `{kind}` | {FINDINGS[kind]} |" for kind in get_args(Kind)]
+    return "\n".join(["| finding | what it says |", "|---|---|", *rows])
+
+
+def rules() -> str:
+    """Each rule with the scripts that show it."""
+    rows = ["| rule | shown by a script |", "|---|---|"]
+    for name in RULES:
+        found = re.match(r"((?:R\d+ )*)(.*)", name)
+        assert found is not None
+        rows.append(f"| {found[1].strip() or '-'} | {found[2].replace('|', '/')} |")
+    return "\n".join(rows)
+
+
+def _text(name: str, value: object) -> str:
+    if value is None:
+        return "no bound" if name != "heartbeat_ms" else "agreed at logon"
+    if name.endswith("_ns"):
+        assert isinstance(value, int)
+        seconds = value // 1_000_000_000
+        return f"{seconds // 3_600} h" if seconds >= 3_600 else f"{seconds} s"
+    return (
+        f"{value:,} ms"
+        if name == "heartbeat_ms"
+        else f"{value:,}"
+        if isinstance(value, int)
+        else f"`{value}`"
+    )
+
+
+def _profile(venue: Venue) -> Iterator[str]:
+    yield f"### {venue.title} (`{venue.id}`)"
+    yield ""
+    yield "| setting | value | source |"
+    yield "|---|---|---|"
+    for name in Venue.model_fields:
+        if name in SETTINGS:
+            yield f"| {HEAD[name]} | {_text(name, getattr(venue, name))} | {venue.sources[name]} |"
+    yield ""
+    yield from (f"- {note}" for note in venue.notes)
+    yield ""
+
+
+def venues() -> str:
+    """Each profile: values, sources, notes."""
+    lines = [line for name in sorted(PROFILES) for line in _profile(parse_venue(PROFILES[name]))]
+    return "\n".join(lines).rstrip()
