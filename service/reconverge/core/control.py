@@ -44,7 +44,7 @@ class Control:
     """One policy applied to one session."""
 
     __slots__ = (
-        "_failures_at_entry", "_gap_ns", "_peak", "_published", "_recoveries_at_failure", "_target",
+        "_failures_at_entry", "_gap_ns", "_peak", "_published", "_recoveries_at_doubt", "_target",
         "effects", "episode", "episodes", "failure_event_ns", "governor", "grace",
         "in_flight_at_failure", "machine", "policy", "sequence", "shadow", "symbol_governors",
         "transitions", "truth",
@@ -71,7 +71,7 @@ class Control:
         """Event time of what opened the cycle: drop copy must be complete past it."""
         self.in_flight_at_failure = False
         """Requests were unanswered when the cycle opened."""
-        self._recoveries_at_failure = 0
+        self._recoveries_at_doubt = 0
         self._failures_at_entry = 0
         self._peak = 0
         self._target = 0.0
@@ -104,7 +104,7 @@ class Control:
         move = self.machine.fail(now_ns)
         self.failure_event_ns = note.event_ns
         self.in_flight_at_failure = truth.orders.in_flight_total > 0
-        self._recoveries_at_failure = truth.recoveries
+        self._recoveries_at_doubt = truth.recoveries
         self._moved(move, note.detail, now_ns)
         if self.episode is not None:
             self.episode.failed(note.event_ns, now_ns)
@@ -140,6 +140,7 @@ class Control:
                 break
             self._left(move)
             self._moved(move, _figures(reading, trust.value), now_ns)
+            survey = self.truth.survey(now_ns, self.failure_event_ns)
         else:
             raise AssertionError(f"the machine does not come to rest: {reading}")
         self._gap_ns = survey.oldest_gap_ns
@@ -168,7 +169,7 @@ class Control:
 
     def _facts(self, survey: Survey, reading: Reading, trust: float, now_ns: int) -> Facts:
         truth = self.truth
-        replaying = truth.recoveries > self._recoveries_at_failure or truth.sequences.awaiting
+        replaying = truth.recoveries > self._recoveries_at_doubt or truth.sequences.awaiting
         return Facts(
             now_ns=now_ns,
             path_up=truth.path_up is True,
@@ -185,12 +186,10 @@ class Control:
 
     def _left(self, move: Move) -> None:
         """What a move on a level means for the cycle, before it is recorded."""
-        if move.from_state is State.HEALTHY:
-            # Silent divergence: nothing failed, so the doubt itself is the moment to be past.
+        if move.to_state is State.STATE_DIVERGED and move.signal not in _DATED:
+            # A doubt without a failure dates itself: evidence from before it does not count.
+            self._recoveries_at_doubt = self.truth.recoveries
             self.failure_event_ns = self.truth.event_ns
-            self._recoveries_at_failure = self.truth.recoveries
-        elif move.signal is Signal.RECOVERY_FAILED:
-            self._recoveries_at_failure = self.truth.recoveries
         if move.to_state is State.REPLAY_SYNCING:
             self.in_flight_at_failure = False
 
@@ -419,9 +418,12 @@ class Control:
         return control
 
 
+_DATED: Final = frozenset({Signal.AMBIGUITY, Signal.PARITY_UNPROVEN})
+"""Signals of a doubt that a hard failure began."""
+
 _PLAIN: Final = (
     "episodes", "transitions", "sequence", "failure_event_ns", "in_flight_at_failure",
-    "_failures_at_entry", "_gap_ns", "_peak", "_recoveries_at_failure", "_target",
+    "_failures_at_entry", "_gap_ns", "_peak", "_recoveries_at_doubt", "_target",
 )  # fmt: skip
 
 
