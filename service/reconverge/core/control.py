@@ -6,6 +6,7 @@ and shadows that act on nothing.
 """
 
 import math
+from copy import copy
 from typing import Any, Final, Literal, NamedTuple
 
 from reconverge.core import effects
@@ -236,7 +237,7 @@ class Control:
         self, reading: Reading, trust: Confidence, now_ns: int, book: PolicyBook | None
     ) -> None:
         policy, state = self.policy, self.machine.state
-        before = self.governor.value
+        before = copy(self.governor)
         bound = self._bound(trust.value, trust.binding, policy)
         self._target = bound.cap
         governed = self.governor.govern(bound, state, policy.cap.ramp_per_s, now_ns)
@@ -255,7 +256,12 @@ class Control:
         return ceiling(self.machine.state, trust, binding, policy, safe_mode=safe_mode)
 
     def _symbols(
-        self, reading: Reading, before: float, session: Bound, now_ns: int, book: PolicyBook | None
+        self,
+        reading: Reading,
+        before: Governor,
+        session: Bound,
+        now_ns: int,
+        book: PolicyBook | None,
     ) -> dict[str, SymbolCap]:
         """Caps of the instruments whose own truth, or own policy, calls for another cap."""
         if not self.grace.disagreeing and not self.symbol_governors and book is None:
@@ -272,7 +278,7 @@ class Control:
             )
             own = self.grace.symbol(symbol)
             trust = confidence(reading._replace(**own._asdict()), policy)
-            governor = self.symbol_governors.get(symbol) or Governor(before, now_ns)
+            governor = self.symbol_governors.get(symbol) or copy(before)
             bound = self._bound(trust.value, trust.binding, policy)
             cap = governor.govern(bound, self.machine.state, policy.cap.ramp_per_s, now_ns).cap
             if cap != session.cap:
@@ -376,26 +382,25 @@ class Control:
 
     def next_deadline_ns(self, now_ns: int) -> int:
         """The earliest time at which passing time alone may change what is decided here."""
-        last = self._published
-        heartbeat = last.at_ns if last else now_ns
-        deadlines = [heartbeat + self.policy.cap.heartbeat_ms * _MS]
-        if self.machine.state in RISING and self.governor.value < self._target:
-            deadlines.append(now_ns + RISE_TICK_NS)
-        if self._gap_ns is not None:
-            deadlines.append(self._gap_ns + self.policy.replay.gap_grace_ms * _MS)
-        for deadline in (self.machine.next_deadline_ns(self.policy), self.grace.next_deadline_ns):
-            if deadline is not None:
-                deadlines.append(deadline)
-        return min((d for d in deadlines if d > now_ns), default=now_ns + RISE_TICK_NS)
+        policy, last = self.policy, self._published
+        rising = self.machine.state in RISING and self.governor.value < self._target
+        heartbeat_ns = (last.at_ns if last else now_ns) + policy.cap.heartbeat_ms * _MS
+        others = (
+            self.machine.next_deadline_ns(policy),
+            self.grace.next_deadline_ns,
+            now_ns + RISE_TICK_NS if rising else None,
+            self._gap_ns and self._gap_ns + policy.replay.gap_grace_ms * _MS,
+        )
+        return min([heartbeat_ns, *(at for at in others if at is not None and at > now_ns)])
 
     def dump(self) -> dict[str, Any]:
         """JSON-able content; ``load`` restores it over the truth it read."""
         plain = {name: getattr(self, name) for name in _PLAIN}
-        governors = {symbol: [g.value, g.at_ns] for symbol, g in self.symbol_governors.items()}
+        governors = {symbol: [g.value, g.rising_ns] for symbol, g in self.symbol_governors.items()}
         return plain | {
             "policy": self.policy.model_dump(mode="json"),
             "machine": self.machine.dump(),
-            "governor": [self.governor.value, self.governor.at_ns],
+            "governor": [self.governor.value, self.governor.rising_ns],
             "symbol_governors": governors,
             "episode": None if self.episode is None else self.episode.dump(),
             "published": self._published,
