@@ -80,6 +80,24 @@ def test_the_ramp_takes_ten_seconds_from_nothing_to_everything() -> None:
     assert governor.govern(bound, State.HEALTHY, 0.10, 10 * SECOND) == Bound(1.0, "ceiling")
 
 
+def test_a_session_starts_at_nothing_whatever_the_time_is() -> None:
+    governor = Governor()
+    bound = Bound(1.0, "ceiling")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_000 * SECOND) == Bound(0.0, "ramp")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_001 * SECOND) == Bound(0.1, "ramp")
+
+
+def test_s4_time_that_a_cap_could_not_rise_in_earns_it_nothing() -> None:
+    governor = Governor(0.2)
+    high = Bound(0.9, "ceiling")
+    governor.govern(high, State.REPLAY_SYNCING, 0.10, 0)
+    assert governor.govern(high, State.CONTROLLED_REENTRY, 0.10, 60 * SECOND).cap == 0.2
+    assert governor.govern(high, State.CONTROLLED_REENTRY, 0.10, 61 * SECOND).cap == 0.3
+    at_ceiling = Governor(0.9)
+    at_ceiling.govern(high, State.CONTROLLED_REENTRY, 0.10, 0)
+    assert at_ceiling.govern(Bound(1.0, "ceiling"), State.STABLE, 0.10, 60 * SECOND).cap == 0.9
+
+
 def test_a_clock_that_steps_back_raises_nothing() -> None:
     governor = Governor(0.2, 10 * SECOND)
     assert governor.govern(Bound(1.0, "ceiling"), State.HEALTHY, 0.10, 5 * SECOND).cap == 0.2

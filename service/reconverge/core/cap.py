@@ -50,24 +50,26 @@ def ceiling(
 class Governor:
     """One cap over time."""
 
-    __slots__ = ("at_ns", "value")
+    __slots__ = ("rising_ns", "value")
 
-    def __init__(self, value: float = 0.0, at_ns: int = 0) -> None:
+    def __init__(self, value: float = 0.0, rising_ns: int | None = None) -> None:
         self.value = value
         """The cap now, unrounded. A session starts at nothing and earns its cap along the ramp."""
-        self.at_ns = at_ns
-        """When it was last governed. Nanoseconds, UTC."""
+        self.rising_ns = rising_ns
+        """Up to when its rise is accounted for, None while it does not rise: time spent at a
+        ceiling, or where no cap may rise, earns nothing. Nanoseconds, UTC."""
 
     def govern(self, bound: Bound, state: State, ramp_per_s: float, now_ns: int) -> Bound:
         """Move toward the bound: down at once, up by the ramp where the state allows it (S4)."""
-        elapsed_s = max(0, now_ns - self.at_ns) / 1e9
-        self.at_ns = now_ns
+        since_ns, self.rising_ns = self.rising_ns, None
         reason = bound.reason
         if bound.cap <= self.value:
             self.value = bound.cap
         elif state in RISING:
+            elapsed_s = 0.0 if since_ns is None else max(0, now_ns - since_ns) / 1e9
             self.value = min(bound.cap, self.value + ramp_per_s * elapsed_s)
             if self.value < bound.cap:
+                self.rising_ns = now_ns
                 reason = "ramp"
         else:
             reason = "hold"

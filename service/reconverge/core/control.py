@@ -6,7 +6,6 @@ and shadows that act on nothing.
 """
 
 import math
-from copy import copy
 from typing import Any, Final, Literal, NamedTuple
 
 from reconverge.core import effects
@@ -237,7 +236,7 @@ class Control:
         self, reading: Reading, trust: Confidence, now_ns: int, book: PolicyBook | None
     ) -> None:
         policy, state = self.policy, self.machine.state
-        before = copy(self.governor)
+        before = self.governor.value, self.governor.rising_ns
         bound = self._bound(trust.value, trust.binding, policy)
         self._target = bound.cap
         governed = self.governor.govern(bound, state, policy.cap.ramp_per_s, now_ns)
@@ -258,7 +257,7 @@ class Control:
     def _symbols(
         self,
         reading: Reading,
-        before: Governor,
+        before: tuple[float, int | None],
         session: Bound,
         now_ns: int,
         book: PolicyBook | None,
@@ -278,7 +277,7 @@ class Control:
             )
             own = self.grace.symbol(symbol)
             trust = confidence(reading._replace(**own._asdict()), policy)
-            governor = self.symbol_governors.get(symbol) or copy(before)
+            governor = self.symbol_governors.get(symbol) or Governor(*before)
             bound = self._bound(trust.value, trust.binding, policy)
             cap = governor.govern(bound, self.machine.state, policy.cap.ramp_per_s, now_ns).cap
             if cap != session.cap:
