@@ -67,35 +67,40 @@ class Counts:
         entry, venue = order.entry.open, order.venue.open
         price, requested = order.price, order.requested
         high, low = (entry, venue) if entry > venue else (venue, entry)
-        high_was, low_was = (
-            (entry_was, venue_was) if entry_was > venue_was else (venue_was, entry_was)
-        )
-        difference, difference_was = high - low, high_was - low_was
-        exposure = high if high > requested else requested  # noqa: FURB136 - a call costs more
-        exposure_was = high_was if high_was > requested_was else requested_was  # noqa: FURB136
-        notional = exposure * price - exposure_was * price_was
-        if requested < 0 and requested_was < 0:
-            ambiguous = difference * price - difference_was * price_was
+        if entry_was > venue_was:
+            high_was, low_was = entry_was, venue_was
         else:
-            ambiguous = (difference if requested < 0 else exposure) * price
-            ambiguous -= (difference_was if requested_was < 0 else exposure_was) * price_was
+            high_was, low_was = venue_was, entry_was
+        difference = high - low
+        rise, widening = high - high_was, difference - high_was + low_was
+        if price == price_was and requested < 0 and requested_was < 0:
+            notional = rise * price if rise else 0
+            ambiguous = widening * price if widening else 0
+        else:
+            notional, ambiguous = _worth(high, difference, price, requested)
+            was = _worth(high_was, high_was - low_was, price_was, requested_was)
+            notional, ambiguous = notional - was[0], ambiguous - was[1]
         union = (high > 0) - (high_was > 0)
         both = (low > 0) - (low_was > 0)
         for tally in (self.total, order.tally):
-            tally.union += union
-            tally.both += both
-            tally.sum_max += high - high_was
-            tally.difference += difference - difference_was
-            tally.open_notional += notional
-            tally.ambiguous_notional += ambiguous
+            if union or both:
+                tally.union += union
+                tally.both += both
+            if rise:
+                tally.sum_max += rise
+            if notional:
+                tally.open_notional += notional
+            if widening:
+                tally.difference += widening
+            if ambiguous:
+                tally.ambiguous_notional += ambiguous
         if difference or requested >= 0:
             if order.since_ns < 0:
                 self.disagreements.begin(order, now_ns)
             elif order.aged:
-                change = Change(union - both, difference - difference_was, ambiguous)
-                self.disagreements.shift(order, change)
+                self.disagreements.shift(order, Change(union - both, widening, ambiguous))
         elif order.since_ns >= 0:
-            self.disagreements.end(order, Change(union - both, -difference_was, ambiguous))
+            self.disagreements.end(order, Change(union - both, widening, ambiguous))
         if (not high and requested < 0) is not order.over:
             self._keep(order, now_ns)
 
@@ -104,8 +109,7 @@ class Counts:
         parent_id = order.parent_id
         if parent_id is not None:
             change = order.executed - before
-            if change:
-                self.parent_executed[parent_id] = self.parent_executed.get(parent_id, 0) + change
+            self.parent_executed[parent_id] = self.parent_executed.get(parent_id, 0) + change
 
     def requests_changed(self, order: Order, change: int) -> None:
         """An order has so many requests in flight more than before."""
@@ -196,3 +200,9 @@ class Counts:
             tally.orders -= 1
         if not order.tally.orders and order.tally is not self._unknown:
             del self.symbols[order.tally.symbol]
+
+
+def _worth(high: int, difference: int, price: int, requested: int) -> tuple[int, int]:
+    """Open and ambiguous notional of an order."""
+    exposure = max(high, requested) * price
+    return exposure, exposure if requested >= 0 else difference * price

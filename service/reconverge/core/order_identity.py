@@ -2,11 +2,10 @@
 
 from typing import Final, NamedTuple
 
-from reconverge.core.events import OrderReport, StreamEvent
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_index import Index, Order, real_id, real_order_id
 from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
-from reconverge.core.order_view import SOURCE_SHIFT, UNNUMBERED, is_older
+from reconverge.core.order_view import NUMBER_MAX, SOURCE_SHIFT, UNNUMBERED, Report, is_older
 
 ORDERS_MAX: Final = 2_000_000
 """Orders remembered in one session: 1.4 GB. No venue lets one session have so many at once."""
@@ -26,32 +25,38 @@ class Finding(NamedTuple):
     detail: str
 
 
+Source = str | None | tuple[str | None, str]
+"""A channel (None for the entry stream), with the segment where its numbering has several."""
+
+
 class Marks:
     """Numbers of the numberings that messages came in, to tell which of two is older (R10, R14)."""
 
-    __slots__ = ("count", "sources")
+    __slots__ = ("bases", "count")
 
     def __init__(self) -> None:
         self.count = 0
         """Numberings ever met; one that restarts is another."""
-        self.sources: dict[tuple[str | None, str | None], int] = {}
+        self.bases: dict[Source, int] = {}
 
-    def mark(self, event: StreamEvent) -> int:
+    def mark(self, event: Report) -> int:
         """Source and number of a message as one integer; -1 for none."""
-        seq = event.seq
-        if seq is None or seq >> SOURCE_SHIFT:
+        seq: int | None = event["seq"]
+        if seq is None or seq >= NUMBER_MAX:
             return UNNUMBERED
-        key = (event.channel, event.segment)
-        source = self.sources.get(key)
-        if source is None:
-            source = self.sources[key] = self.count
+        channel, segment = event["channel"], event["segment"]
+        key = channel if segment is None else (channel, segment)
+        base = self.bases.get(key)
+        if base is None:
+            base = self.bases[key] = self.count << SOURCE_SHIFT
             self.count += 1
-        return source << SOURCE_SHIFT | seq
+        return base + seq
 
     def restart(self, channel: str | None) -> None:
         """A channel's numbers begin anew: the old ones compare with none to come."""
-        for key in [key for key in self.sources if key[0] == channel]:
-            del self.sources[key]
+        for key in list(self.bases):
+            if key == channel or (isinstance(key, tuple) and key[0] == channel):
+                del self.bases[key]
 
 
 class Identity:
@@ -77,12 +82,12 @@ class Identity:
         self._counts.total.orders += 1
         return self.index.create(tally)
 
-    def find(self, report: OrderReport, row: ExecRow, now_ns: int) -> Order | None:
+    def find(self, report: Report, row: ExecRow, now_ns: int) -> Order | None:
         """The order that a report is about; None when it is evidence for none.
 
         The quick way: the venue's id is known, and nothing else in the report is news.
         """
-        order_id, named, former = report.order_id, report.cl_ord_id, report.orig_cl_ord_id
+        order_id, named, former = report["order_id"], report["cl_ord_id"], report["orig_cl_ord_id"]
         order = None if order_id is None else self.index.by_order_id.get(order_id)
         if order is None or order.over or not order.tally.symbol:
             return self._link(report, row, now_ns)
@@ -91,16 +96,16 @@ class Identity:
             return self._link(report, row, now_ns)
         if former is not None and by_client.get(former) is not order:
             return self._link(report, row, now_ns)
-        if order.parent_id is None and report.parent_id is not None:
-            self._counts.learn_parent(order, report.parent_id)
+        if order.parent_id is None and report["parent_id"] is not None:
+            self._counts.learn_parent(order, report["parent_id"])
         return order
 
-    def _link(self, report: OrderReport, row: ExecRow, now_ns: int) -> Order | None:
+    def _link(self, report: Report, row: ExecRow, now_ns: int) -> Order | None:
         """The slow way: placeholders, new ids, records to merge, orders not known so far."""
-        order_id = real_order_id(report.order_id)
-        named, former = real_id(report.cl_ord_id), real_id(report.orig_cl_ord_id)
+        order_id = real_order_id(report["order_id"])
+        named, former = real_id(report["cl_ord_id"]), real_id(report["orig_cl_ord_id"])
         if order_id is None:
-            if row is STATUS and report.ord_status == "rejected":
+            if row is STATUS and report["ord_status"] == "rejected":
                 return None  # "unknown order" is an error, not evidence (R29)
             if named is None and former is None:
                 self._findings.append(Finding("unidentified_report", "", "it carries no id"))
@@ -116,7 +121,7 @@ class Identity:
                 by_name = self._unless_reused(by_name, report)
         order = self._one(self._one(by_name, by_former, now_ns), by_order, now_ns)
         if order is None:
-            order = self.create(report.symbol)
+            order = self.create(report["symbol"])
         if former is not None and (by_former is None or by_client[former] is order):
             self.index.name_client(order, former, named)
         if named is not None:
@@ -126,11 +131,11 @@ class Identity:
         self._describe(order, report)
         return order
 
-    def _describe(self, order: Order, report: OrderReport) -> None:
-        if report.symbol is not None and not order.tally.symbol:
-            self._counts.learn_symbol(order, report.symbol)
-        if report.parent_id is not None and order.parent_id is None:
-            self._counts.learn_parent(order, report.parent_id)
+    def _describe(self, order: Order, report: Report) -> None:
+        if report["symbol"] is not None and not order.tally.symbol:
+            self._counts.learn_symbol(order, report["symbol"])
+        if report["parent_id"] is not None and order.parent_id is None:
+            self._counts.learn_parent(order, report["parent_id"])
 
     def _one(self, first: Order | None, second: Order | None, now_ns: int) -> Order | None:
         """The one order that two ids of a message mean; ``first``, if they cannot mean one."""
@@ -145,8 +150,8 @@ class Identity:
         self._counts.absorb(kept, other, now_ns)
         return kept
 
-    def _unless_reused(self, order: Order, report: OrderReport) -> Order | None:
+    def _unless_reused(self, order: Order, report: Report) -> Order | None:
         """None when the id of a finished order comes back for another: venues reuse numbers (R14)."""
-        view = order.entry if report.channel is None else order.venue
+        view = order.entry if report["channel"] is None else order.venue
         older = is_older(self.marks.mark(report), view.mark)
         return None if order.over and view.state in FINAL and not older else order

@@ -206,7 +206,7 @@ def _session(room: Room) -> list[Any]:
     requests, marks, snapshots = room.requests, room.marks, room.snapshots
     return [
         room.index.rank, room.counts.disagreements.settled_ns, requests.connection, marks.count,
-        [[*key, source] for key, source in marks.sources.items()],
+        list(marks.bases.items()),
         [_request_row(request) for request in requests.mass_cancels.values()],
         [
             [*key, s.symbol, s.event_ns, s.now_ns, s.connection, s.rows, s.rows_total]
@@ -221,8 +221,8 @@ def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
     room.index.rank, room.counts.disagreements.restored_ns, requests.connection, marks.count = (
         items[:4]
     )
-    for channel, segment, source in items[4]:
-        marks.sources[channel, segment] = source
+    for key, base in items[4]:
+        marks.bases[tuple(key) if isinstance(key, list) else key] = base
     for fields in items[5]:
         request = _load_request(fields, None, requests)
         requests.mass_cancels[request.cl_ord_id] = request

@@ -4,15 +4,18 @@
 type of report does is data, in ``order_table``.
 """
 
-from typing import Final
+from typing import Any, Final
 
-from reconverge.core.events import ExecutionReport, OrderReport
 from reconverge.core.order_table import FINAL, INACTIVE, ExecRow
 from reconverge.core.units import nanos
 
+Report = dict[str, Any]
+"""The fields of an ``OrderReport`` by name: its ``__dict__``. The fold reads a score of them for each
+report, and an attribute of a model costs three times an item of a dictionary."""
 SOURCE_SHIFT: Final = 48
-"""A mark is ``source << SOURCE_SHIFT | seq``: two of one source compare by number. Nobody has
-counted to 2^48; a greater number is taken as none."""
+"""A mark is ``(source << SOURCE_SHIFT) + seq``: two of one source compare by number."""
+NUMBER_MAX: Final = 1 << SOURCE_SHIFT
+"""Nobody has counted this far; such a number is taken as none."""
 UNNUMBERED: Final = -1
 FILLS_MAX: Final = 10_000
 """Executions remembered for one order in one view. Beyond it the older half is forgotten: their
@@ -62,14 +65,13 @@ def is_older(mark: int, than: int) -> bool:
     return mark < than and not (mark ^ than) >> SOURCE_SHIFT
 
 
-def take(  # noqa: PLR0913 - with the two facts of the order that a view cannot know
+def take(  # noqa: C901 - one report, read top to bottom
     view: View,
-    report: OrderReport,
+    report: Report,
     row: ExecRow,
     mark: int,
     qty_elsewhere: int,
-    *,
-    superseded: bool,
+    superseded: bool,  # noqa: FBT001
 ) -> bool:
     """Apply a report to a view. True when it is the newest word on the leg in force.
 
@@ -78,10 +80,12 @@ def take(  # noqa: PLR0913 - with the two facts of the order that a view cannot 
     """
     before = view.mark
     older = mark < before and not (mark ^ before) >> SOURCE_SHIFT
-    stated = report.cum_qty
+    stated = report["cum_qty"]
     cum = UNNUMBERED if stated is None else nanos(stated)
-    if row.books is not None:
-        cum = _book(view, report, row, cum, older=older)
+    if row.books == "fill":
+        _fill(view, report, UNNUMBERED if older else cum)
+    elif row.books is not None:
+        cum = _unbook(view, report, row, cum, older=older)
     if older:
         view.clamp()
         return False
@@ -100,26 +104,26 @@ def take(  # noqa: PLR0913 - with the two facts of the order that a view cannot 
     if superseded:
         view.clamp()
         return False
-    if row.quantities and report.order_qty is not None:
-        view.qty = nanos(report.order_qty)
+    if row.quantities and report["order_qty"] is not None:
+        view.qty = nanos(report["order_qty"])
     elif not view.qty:
         view.qty = qty_elsewhere
     _set_open(view, report, row, before, mark)
     return True
 
 
-def _ending(report: OrderReport, row: ExecRow) -> str | None:
+def _ending(report: Report, row: ExecRow) -> str | None:
     """How the order ends by this report; None if it does not (R20, R28)."""
-    if report.ord_status in INACTIVE:
-        return row.ends or report.ord_status
-    stated = report.leaves_qty
+    if report["ord_status"] in INACTIVE:
+        return row.ends or report["ord_status"]
+    stated = report["leaves_qty"]
     works_on = not row.ends_with_leaves and stated is not None and nanos(stated) > 0
     return None if works_on else row.ends
 
 
-def _set_open(view: View, report: OrderReport, row: ExecRow, before: int, mark: int) -> None:
+def _set_open(view: View, report: Report, row: ExecRow, before: int, mark: int) -> None:
     """Open quantity and state, from a report that is current (R20)."""
-    status, stated = report.ord_status, report.leaves_qty
+    status, stated = report["ord_status"], report["leaves_qty"]
     if row.ends is not None or status in INACTIVE:
         ending = _ending(report, row)
         if ending is not None:
@@ -147,34 +151,30 @@ def _reopens(row: ExecRow, before: int, mark: int) -> bool:
 # -- booking ------------------------------------------------------------------------------------
 
 
-def _book(view: View, report: OrderReport, row: ExecRow, cum: int, *, older: bool) -> int:
-    """Book, unbook or rebook an execution. Returns the cumulative quantity to go by, -1 for none.
+def _unbook(view: View, report: Report, row: ExecRow, cum: int, *, older: bool) -> int:
+    """Unbook or rebook an execution. Returns the cumulative quantity to go by, -1 for none.
 
     An older report's is not: what came after it has told what it amounts to.
     """
-    assert isinstance(report, ExecutionReport)
-    if row.books == "fill":
-        _fill(view, report, UNNUMBERED if older else cum)
-        return cum
     last = 0
     exec_id = None
     if row.books == "correct":
-        last = 0 if report.last_qty is None else nanos(report.last_qty)
-        exec_id = report.exec_id
-    changed = _rebook(view, report.exec_ref_id, exec_id, last)
-    if changed is None or older and cum >= 0:
+        last = 0 if report["last_qty"] is None else nanos(report["last_qty"])
+        exec_id = report["exec_id"]
+    changed = _rebook(view, report["exec_ref_id"], exec_id, last)
+    if changed is None or (older and cum >= 0):
         return cum
     view.cum = cum if cum >= 0 else max(view.cum + changed, 0)
     return view.cum
 
 
-def _fill(view: View, report: ExecutionReport, cum: int) -> None:
+def _fill(view: View, report: Report, cum: int) -> None:
     """Book a fill unless its id is consumed (R23). What cannot be booked consumes no id (R24)."""
-    exec_id, fills = report.exec_id, view.fills
+    exec_id, fills = report["exec_id"], view.fills
     if fills is not None and exec_id in fills:
         return
-    if report.last_qty is not None:
-        last = nanos(report.last_qty)
+    if report["last_qty"] is not None:
+        last = nanos(report["last_qty"])
     elif cum >= 0:
         last = max(cum - view.cum, 0)
     else:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple, Self
 
 from reconverge.core import events, order_store
-from reconverge.core.events import ExecutionReport, OrderReport, StreamEvent
+from reconverge.core.events import ExecutionReport, StreamEvent
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_identity import (
     NEW, ORDERS_MAX, STATUS, Finding, Identity, OrdersFull,
@@ -23,7 +23,7 @@ from reconverge.core.order_index import Index, Order, Request, RequestKind, real
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
 from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
-from reconverge.core.order_view import View, take
+from reconverge.core.order_view import Report, View, take
 from reconverge.core.similarity import Grace, Tally
 from reconverge.core.units import decimal_text, nanos
 
@@ -238,45 +238,41 @@ class Orders:
 
     # -- reports --------------------------------------------------------------------------------
 
-    def _execution_report(self, report: ExecutionReport, now_ns: int) -> None:
-        row = EXEC_ROWS[report.exec_type]
+    def _execution_report(self, event: ExecutionReport, now_ns: int) -> None:
+        report = event.__dict__
+        row = EXEC_ROWS[report["exec_type"]]
         order = self._identity.find(report, row, now_ns)
         if order is None:
             return
-        if report.channel is not None:
+        if report["channel"] is not None:
             self.venue_seen = True
             self._tell(order, order.venue, order.entry, report, row, now_ns)
-        elif row is _REJECTED and report.orig_cl_ord_id not in {None, report.cl_ord_id}:
-            request = self._requests.find(report.cl_ord_id)  # a request is rejected, not the order
-            if request is not None:
+        elif row is _REJECTED and report["orig_cl_ord_id"] not in {None, report["cl_ord_id"]}:
+            request = self._requests.find(report["cl_ord_id"])
+            if request is not None:  # a request is rejected, not the order
                 self._settle(request, now_ns)
         else:
             self._tell(order, order.entry, order.venue, report, row, now_ns)
 
     def _tell(  # noqa: PLR0913
-        self,
-        order: Order,
-        view: View,
-        other: View,
-        report: OrderReport,
-        row: ExecRow,
-        now_ns: int,
+        self, order: Order, view: View, other: View, report: Report, row: ExecRow, now_ns: int
     ) -> None:
         """Take a report to the view that it tells, and the consequences to the sums."""
         entry_was, venue_was = order.entry.open, order.venue.open
         price_was, requested_was = order.price, order.requested
-        cum_was = view.cum if view.cum > other.cum else other.cum  # noqa: FURB136
+        cum_was = view.cum
         superseded = len(order.cl_ord_ids) > 1 and _superseded(order, view, other, report, row)
         mark = self._marks.mark(report)
-        if take(view, report, row, mark, other.qty, superseded=superseded):
-            if report.price is not None and row.quantities:
-                order.price = abs(nanos(report.price))
-        if not order.price and type(report) is ExecutionReport and report.last_px is not None:
-            order.price = abs(nanos(report.last_px))
+        current = take(view, report, row, mark, other.qty, superseded)
+        price = report["price"]
+        if price is not None and current and row.quantities:
+            order.price = abs(nanos(price))
+        elif not order.price and report.get("last_px") is not None:
+            order.price = abs(nanos(report["last_px"]))
         if order.requests and view is order.entry:
             self._requests.answered(order, report, row)
-        if order.parent_id is not None:
-            self.counts.executed(order, cum_was)
+        if view.cum != cum_was:
+            self.counts.executed(order, max(cum_was, other.cum))
         if self._snapshots.open:
             self._spare(order)
         self.counts.moved(order, entry_was, venue_was, price_was, requested_was, now_ns)
@@ -288,13 +284,14 @@ class Orders:
 
     def _snapshot_row(self, row: events.MassStatusRow, now_ns: int) -> None:
         """Evidence for the order that it names at once, whether or not the snapshot completes."""
-        order = self._identity.find(row, STATUS, now_ns)
+        report = row.__dict__
+        order = self._identity.find(report, STATUS, now_ns)
         if row.channel is not None:
             self.venue_seen = True
         if order is not None:
             if row.channel is None:
-                self._tell(order, order.entry, order.venue, row, STATUS, now_ns)
-            self._tell(order, order.venue, order.entry, row, STATUS, now_ns)
+                self._tell(order, order.entry, order.venue, report, STATUS, now_ns)
+            self._tell(order, order.venue, order.entry, report, STATUS, now_ns)
         self._conclude(self._snapshots.row(row), now_ns)
 
     def _snapshot_end(self, event: events.MassStatusEnd, now_ns: int) -> None:
@@ -341,7 +338,7 @@ class Orders:
             request = self._requests.find(event.cl_ord_id)
             if request is not None:
                 self._settle(request, now_ns)
-        mark = self._marks.mark(event)
+        mark = self._marks.mark(event.__dict__)
         for any_id in self._snapshots.mass_cancelled(event):
             order = self._index.get(any_id)
             if order is not None:
@@ -417,14 +414,14 @@ def _standing(order: Order) -> tuple[int, int, int, int]:
     return order.entry.open, order.venue.open, order.price, order.requested
 
 
-def _superseded(order: Order, view: View, other: View, report: OrderReport, row: ExecRow) -> bool:
+def _superseded(order: Order, view: View, other: View, report: Report, row: ExecRow) -> bool:
     """Does the report name a leg that this view has seen replaced (R30)? Advances the leg."""
-    named = report.cl_ord_id
-    if row.names == "request" and report.orig_cl_ord_id is not None:
-        named = report.orig_cl_ord_id
+    named = report["cl_ord_id"]
+    if row.names == "request" and report["orig_cl_ord_id"] is not None:
+        named = report["orig_cl_ord_id"]
     at = -1 if named is None else order.position(named)
     if at < 0:
-        return report.order_id in order.former_ids
+        return report["order_id"] in order.former_ids
     if at > view.leg and row.names == "order" and _confirms(order, other, report, row, at):
         view.leg = at
         if view.state in FINAL:
@@ -432,16 +429,16 @@ def _superseded(order: Order, view: View, other: View, report: OrderReport, row:
     return at < view.leg
 
 
-def _confirms(order: Order, other: View, report: OrderReport, row: ExecRow, at: int) -> bool:
+def _confirms(order: Order, other: View, report: Report, row: ExecRow, at: int) -> bool:
     """Does a report that names a later client id show that this is the leg in force?
 
     A cancel request's id never becomes a leg, though some venues put it on reports meanwhile.
     """
-    if row is _REPLACED or (row is NEW and report.orig_cl_ord_id is not None) or at <= other.leg:
+    if row is _REPLACED or (row is NEW and report["orig_cl_ord_id"] is not None) or at <= other.leg:
         return True
     named = order.cl_ord_ids[at]
     asked = any(r.kind == "replace" and r.cl_ord_id == named for r in order.requests)
-    return asked and report.ord_status not in {"pending_replace", "pending_cancel"}
+    return asked and report["ord_status"] not in {"pending_replace", "pending_cancel"}
 
 
 def _disagreement(order: Order) -> Disagreement:
