@@ -402,7 +402,7 @@ class Control:
             "governor": [self.governor.value, self.governor.rising_ns],
             "symbol_governors": governors,
             "episode": None if self.episode is None else self.episode.dump(),
-            "published": self._published,
+            "published": self._published and list(self._published),
         }
 
     @classmethod
