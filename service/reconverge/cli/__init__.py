@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import reconverge
-from reconverge.cli import contract, doctor, replay, run, topics, watch
+from reconverge.cli import contract, demo, doctor, replay, run, topics, watch
 from reconverge.cli.exits import TABLE
 from reconverge.tap.command import app as tap_app
 
@@ -16,6 +16,7 @@ app = typer.Typer(
     epilog=f"{TABLE} Settings: RECONVERGE_* variables, a .env file, or the flags of a command"
     " (docs/configuration.md).",
     no_args_is_help=True,
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 
@@ -37,6 +38,7 @@ def _root(
 
 
 app.command()(run.run)
+app.command()(demo.demo)
 app.add_typer(tap_app, name="tap")
 app.command()(replay.replay)
 app.command()(topics.topics)

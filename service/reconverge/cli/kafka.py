@@ -2,19 +2,21 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
 
 from reconverge.connection import connection
 from reconverge.settings import Settings
 
 _REACH_S: Final = 10.0
 """A broker that has not answered by then is unreachable to a person waiting at a terminal."""
+_LOOK_S: Final = 0.1
+"""Brokers learn of a new topic one after another, within tenths of a second."""
 _CLOSE_S: Final = 5.0
 
 
@@ -38,7 +40,8 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
     admin = AIOKafkaAdminClient(**connection(settings), client_id="reconverge-admin")
     try:
         try:
-            await asyncio.wait_for(admin.start(), _REACH_S)
+            async with asyncio.timeout(_REACH_S):
+                await admin.start()
         except (KafkaError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {_REACH_S:g} s"
             raise Unreachable(f"{settings.bootstrap_servers}: {reason}") from None
@@ -54,10 +57,27 @@ async def partition_counts(admin: AIOKafkaAdminClient, names: Iterable[str]) -> 
     return {name: found.get(name, 0) for name in names}
 
 
+async def existing_counts(admin: AIOKafkaAdminClient, names: Collection[str]) -> dict[str, int]:
+    """The same for topics that were just made, once every one is known to the broker asked.
+
+    Raises NotCreated if that takes too long.
+    """
+    try:
+        async with asyncio.timeout(_REACH_S):
+            while not all((counts := await partition_counts(admin, names)).values()):
+                await asyncio.sleep(_LOOK_S)
+    except TimeoutError:
+        raise NotCreated(f"some topics are not there {_REACH_S:g} s after their creation") from None
+    return counts
+
+
 async def create_topic(
     admin: AIOKafkaAdminClient, name: str, partitions: int, replicas: int, config: Mapping[str, str]
-) -> None:
-    """Create one topic; ``replicas`` -1 takes the broker's default. Raises NotCreated."""
+) -> bool:
+    """Create one topic; ``replicas`` -1 takes the broker's default. False: it existed after all.
+
+    Raises NotCreated.
+    """
     # The client takes the broker's default only together with an (empty) assignment of replicas.
     by_hand: dict[int, list[int]] | None = {} if replicas == -1 else None
     topic = NewTopic(name, partitions, replicas, by_hand, topic_configs=dict(config))
@@ -66,10 +86,13 @@ async def create_topic(
     except KafkaError as error:
         raise NotCreated(f"{name}: {error}") from None
     for outcome in response.to_object()["topic_errors"]:
-        if outcome["error_code"]:
-            kind = for_code(outcome["error_code"])
+        kind = for_code(outcome["error_code"])
+        if kind is TopicAlreadyExistsError:  # made meanwhile, or not yet known to every broker
+            return False
+        if kind is not NoError:
             told = outcome.get("error_message") or kind.description
             raise NotCreated(f"{name}: {kind.__name__}: {told}")
+    return True
 
 
 async def topic_config(admin: AIOKafkaAdminClient, name: str, key: str) -> str | None:

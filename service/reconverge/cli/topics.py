@@ -16,6 +16,7 @@ from reconverge.cli.kafka import (
     Unreachable,
     administration,
     create_topic,
+    existing_counts,
     partition_counts,
 )
 from reconverge.settings import Settings, SettingsRefused
@@ -65,19 +66,19 @@ async def create(settings: Settings, partitions: int | None, replicas: int) -> O
     Raises Unreachable and NotCreated.
     """
     topics = wanted(settings, replicas)
-    created = []
     async with administration(settings) as admin:
         found = await partition_counts(admin, [topic.name for topic in topics])
         existing = max(found.values())
         count = partitions or existing or PARTITIONS_DEFAULT
         if existing not in (0, count):
             raise NotCreated(f"{count} partitions were asked for, existing topics have {existing}")
-        for topic in topics:
-            if not found[topic.name]:
-                await create_topic(admin, topic.name, count, replicas, topic.config)
-                found[topic.name] = count
-                created.append(topic.name)
-    return Outcome(created, found)
+        created = [
+            topic.name
+            for topic in topics
+            if not found[topic.name]
+            and await create_topic(admin, topic.name, count, replicas, topic.config)
+        ]
+        return Outcome(created, await existing_counts(admin, found))
 
 
 def topics(

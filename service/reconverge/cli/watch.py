@@ -29,12 +29,12 @@ from reconverge.settings import Settings, SettingsRefused
 
 REFRESH_S: Final = 0.5
 """How often the view is drawn anew: ages are shown to a tenth of a second."""
-_STATUS_S: Final = aiohttp.ClientTimeout(total=1.0)
+STATUS_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 """A status page slower than this is left out of this round."""
 _CATCH_UP_S: Final = 15.0
 """Longest wait for the caps that were there before, with `--once`."""
 
-_COLOURS: Final = {
+COLOURS: Final = {
     State.HEALTHY: "green",
     State.STABLE: "green",
     State.CONTROLLED_REENTRY: "cyan",
@@ -98,7 +98,7 @@ def table(shown: Iterable[Mapping[str, Any]], trouble: str | None) -> Table:
         is_text = heading in {"session", "state", ""}
         made.add_column(heading, justify="left" if is_text else "right", no_wrap=bool(heading))
     for one in shown:
-        state = Text(one["state"], style=_COLOURS[State(one["state"])])
+        state = Text(one["state"], style=COLOURS[State(one["state"])])
         cap = Text(f"{one['cap']:.2f}" if one["valid"] else "expired")
         cap.stylize("" if one["valid"] else "bold red")
         made.add_row(
@@ -132,7 +132,7 @@ async def follow(settings: Settings, urls: list[str], *, once: bool, as_json: bo
     topic = settings.topic("caps")
     async with (
         CapSubscription(connection(settings), topic=topic) as caps,
-        aiohttp.ClientSession(timeout=_STATUS_S) as client,
+        aiohttp.ClientSession(timeout=STATUS_TIMEOUT) as client,
     ):
         if once:
             try:

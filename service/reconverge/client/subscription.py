@@ -114,4 +114,6 @@ async def _reached(consumer: AIOKafkaConsumer, ends: Mapping[Any, int]) -> bool:
 
 async def _close(consumer: AIOKafkaConsumer) -> None:
     with suppress(KafkaError, OSError, TimeoutError):  # nothing is left to lose in it
-        await asyncio.wait_for(consumer.stop(), _CLOSE_S)
+        # Not wait_for, which in Python 3.11 can swallow the cancellation that ends the task.
+        async with asyncio.timeout(_CLOSE_S):
+            await consumer.stop()

@@ -1,0 +1,142 @@
+"""The commands that talk to a broker: embedded where that is enough, real Kafka where it is not."""
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from reconverge.contract.examples import EXAMPLES
+from reconverge.topics import TOPICS
+from tests.cli.conftest import Done, Run
+from tests.embedded import Embedded
+from tests.kafka.broker import KafkaCluster
+
+NOWHERE = "127.0.0.1:1"
+
+
+def checks(done: Done) -> dict[str, Any]:
+    return {check["name"]: check for check in json.loads(done.stdout)["checks"]}
+
+
+def doctor(run: Run, address: str, **env: str) -> dict[str, Any]:
+    return checks(run("doctor", "--json", RECONVERGE_BOOTSTRAP_SERVERS=address, **env))
+
+
+@pytest.mark.parametrize("command", ["topics --create", "watch --once"])
+def test_no_broker_is_exit_code_3_and_one_clear_line(run: Run, command: str) -> None:
+    done = run(*command.split(), "--bootstrap-servers", NOWHERE)
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert NOWHERE in done.stderr
+
+
+def test_doctor_finds_no_broker_and_says_what_to_do(run: Run) -> None:
+    done = run("doctor", "--json", "--bootstrap-servers", NOWHERE)
+    assert done.returncode == 1
+    found = checks(done)
+    assert found["policy"]["verdict"] == "ok"
+    assert found["broker"]["verdict"] == "failed"
+    assert "RECONVERGE_BOOTSTRAP_SERVERS" in found["broker"]["remedy"]
+
+
+def test_doctor_finds_missing_topics(run: Run, embedded: Embedded) -> None:
+    found = doctor(run, embedded.address)
+    assert found["broker"]["verdict"] == "ok"
+    assert found["topics"]["verdict"] == "failed"
+    assert found["topics"]["remedy"] == "reconverge topics --create"
+    assert found["clocks"]["verdict"] == "skipped"
+
+
+def test_doctor_is_content_with_everything_in_place(run: Run, embedded: Embedded) -> None:
+    embedded.touch(*(topic.name for topic in TOPICS))
+    embedded.send("order-entry", b"{}")
+    done = run("doctor", "--json", "--bootstrap-servers", embedded.address)
+    assert done.returncode == 0
+    verdicts = {name: check["verdict"] for name, check in checks(done).items()}
+    assert verdicts == {
+        "policy": "ok",
+        "broker": "ok",
+        "topics": "ok",
+        "partitions": "ok",
+        "compaction": "skipped",  # this broker does not tell
+        "clocks": "ok",
+    }
+
+
+def test_doctor_finds_a_clock_that_is_ahead(run: Run, embedded: Embedded) -> None:
+    embedded.touch(*(topic.name for topic in TOPICS))
+    embedded.send("order-entry", b"{}", timestamp_ms=int(time.time() * 1_000) + 60_000)
+    found = doctor(run, embedded.address)
+    assert found["clocks"]["verdict"] == "failed"
+    assert "NTP" in found["clocks"]["remedy"]
+
+
+def test_doctor_finds_a_policy_that_contradicts_itself(
+    run: Run, embedded: Embedded, tmp_path: Any
+) -> None:
+    (tmp_path / "bad.toml").write_text("[cap]\nvalidity_ms = 2000\n")
+    found = doctor(run, embedded.address, RECONVERGE_POLICY_FILE="bad.toml")
+    assert found["policy"]["verdict"] == "failed"
+    assert "cap.validity_ms" in found["policy"]["found"]
+
+
+def test_watch_shows_each_session_once(run: Run, embedded: Embedded) -> None:
+    now_ns = time.time_ns()
+    for session, validity_s in (("DESK-A", 60), ("DESK-B", -1)):
+        cap = EXAMPLES["cap"].model_copy(
+            update={
+                "session": session,
+                "publish_ns": now_ns - 2_000_000_000,
+                "valid_until_ns": now_ns + validity_s * 1_000_000_000,
+            }
+        )
+        embedded.send("caps", cap.model_dump_json().encode(), session.encode())
+    done = run("watch", "--once", "--json", "--bootstrap-servers", embedded.address)
+    assert done.returncode == 0, done.stderr
+    a, b = (json.loads(line) for line in done.stdout.splitlines())
+    assert (a["session"], a["valid"], a["state"]) == ("DESK-A", True, "FAILOVER_DETECTED")
+    assert (b["session"], b["valid"]) == ("DESK-B", False)
+    assert a["lss"] is None  # no service process answers
+    shown = run("watch", "--once", "--bootstrap-servers", embedded.address).stdout
+    assert "FAILOVER_DETECTED" in shown
+    assert "expired" in shown
+
+
+@pytest.mark.kafka
+def test_topics_are_created_with_equal_partitions_and_only_once(
+    run: Run, kafka: KafkaCluster
+) -> None:
+    env = {"RECONVERGE_BOOTSTRAP_SERVERS": kafka.bootstrap, "RECONVERGE_TOPIC_PREFIX": "made."}
+    made = json.loads(run("topics", "--create", "--partitions", 3, "--json", **env).stdout)
+    assert made["equal"]
+    assert {topic["partitions"] for topic in made["topics"]} == {3}
+    assert all(topic["created"] for topic in made["topics"])
+    again = json.loads(run("topics", "--create", "--json", **env).stdout)
+    assert {topic["partitions"] for topic in again["topics"]} == {3}
+    assert not any(topic["created"] for topic in again["topics"])
+    found = checks(run("doctor", "--json", **env))
+    assert found["compaction"]["verdict"] == "ok"
+    assert found["partitions"]["verdict"] == "ok"
+
+
+@pytest.mark.kafka
+def test_unequal_topics_are_found_by_topics_and_doctor(run: Run, kafka: KafkaCluster) -> None:
+    env = {"RECONVERGE_TOPIC_PREFIX": "uneven."}
+    kafka.create_topic("uneven.caps", 2)
+    kafka.create_topic("uneven.parents", 5)
+    done = run("topics", "--create", "--bootstrap-servers", kafka.bootstrap, **env)
+    assert done.returncode == 1
+    found = doctor(run, kafka.bootstrap, **env)
+    assert found["partitions"]["verdict"] == "failed"
+    assert "uneven.caps 2" in found["partitions"]["found"]
+    assert found["compaction"]["verdict"] == "warning"
+
+
+@pytest.mark.kafka
+def test_more_partitions_than_the_topics_have_are_refused(run: Run, kafka: KafkaCluster) -> None:
+    kafka.create_topic("fixed.caps", 2)
+    args = ("topics", "--create", "--partitions", 4, "--bootstrap-servers", kafka.bootstrap)
+    done = run(*args, RECONVERGE_TOPIC_PREFIX="fixed.")
+    assert done.returncode == 3
+    assert "existing topics have 2" in done.stderr
