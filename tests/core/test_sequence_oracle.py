@@ -113,8 +113,10 @@ class Oracle:
             return True
         if seq > self.expected and (seq >= self.frontier or seq in self.missing):
             self.extend(seq)
-            self.end_tail(seq)
+            if seq == self.frontier:
+                self.end_tail(seq)
             self.parked[seq] = new
+            self.settle()
         return False
 
     def apply(self, seq: int, new: int) -> None:
@@ -124,10 +126,10 @@ class Oracle:
         proven = set(range(seq, last + 1))
         for unseen in (self.missing, self.lost, self.excused):
             unseen.difference_update(proven)
-        self.frontier = max(self.frontier, last + 1)
-        self.extend(new)
-        if self.frontier == new:
+        if last >= self.frontier:
+            self.frontier = last + 1
             self.end_tail(seq)
+        self.extend(new)
 
     def end_tail(self, seq: int) -> None:
         self.tail = self.tail and bool(self.covered(seq))
@@ -320,7 +322,7 @@ class Pair:
 def numbers_in(ranges: Any) -> set[int]:
     found = {n for a, b, _ in ranges for n in range(a, b + 1)}
     assert ranges.total == len(found)
-    assert ranges.starts == sorted(ranges.starts)
+    assert all(first <= last for first, last, _ in ranges)
     assert all(end + 1 < start for end, start in zip(ranges.ends, ranges.starts[1:], strict=False))
     return found
 

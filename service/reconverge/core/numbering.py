@@ -144,10 +144,11 @@ class Numbering(Watermark):
             return  # the number came before, with another content
         if event.poss_dup:
             self._answered(seq, seq - 1, now_ns)
-        self._end_tail(seq)
+        if seq == self.frontier:
+            self._end_tail(seq)
         if seq in self.parked or len(self.parked) < PARKED_MAX:
             self.parked[seq] = new_seq
-        self._tell_full()
+        self._settle(now_ns, was_whole=False)
 
     def _apply(self, event_ns: int, seq: int, new_seq: int, now_ns: int) -> None:
         """Numbers ``seq`` to ``new_seq - 1`` carry nothing, as far as it is believed (R11)."""
@@ -160,12 +161,11 @@ class Numbering(Watermark):
         if believed >= self.frontier:
             self.frontier = believed + 1
             self.last_event_ns = event_ns
+            self._end_tail(seq)
         if last >= self.frontier:
             self._miss(new_seq, now_ns)
         if self.unseen(believed + 1, last):
             self.note("gap_fill_beyond_request", f"{seq}-{last} filled, believed up to {believed}")
-        if last == self.frontier - 1:
-            self._end_tail(seq)
 
     def _believed(self, seq: int, last: int) -> int:
         """The last number that a fill can prove empty."""
