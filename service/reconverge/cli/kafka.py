@@ -64,7 +64,7 @@ async def existing_counts(admin: AIOKafkaAdminClient, names: Collection[str]) ->
     """
     try:
         async with asyncio.timeout(_REACH_S):
-            while not all((counts := await partition_counts(admin, names)).values()):
+            while not all((counts := await partition_counts(admin, names)).values()):  # noqa: ASYNC110
                 await asyncio.sleep(_LOOK_S)
     except TimeoutError:
         raise NotCreated(f"some topics are not there {_REACH_S:g} s after their creation") from None

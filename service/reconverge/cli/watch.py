@@ -31,7 +31,7 @@ REFRESH_S: Final = 0.5
 """How often the view is drawn anew: ages are shown to a tenth of a second."""
 STATUS_TIMEOUT: Final = aiohttp.ClientTimeout(total=1.0)
 """A status page slower than this is left out of this round."""
-_CATCH_UP_S: Final = 15.0
+_CATCH_UP_S: Final = 5.0
 """Longest wait for the caps that were there before, with `--once`."""
 
 COLOURS: Final = {

@@ -99,6 +99,7 @@ class Worker:
             await self._write_snapshot(released=True)
         finally:
             self.ready = False
+            self._observer.owned(self._log.partition, owned=False)
             if self._commit:
                 self._commit.cancel()
                 await asyncio.wait([self._commit])
@@ -159,6 +160,7 @@ class Worker:
         if restored.lost:
             await self._write_snapshot(released=False)
         self.ready = self.served = True
+        self._observer.owned(self._log.partition, owned=True)
 
     # One batch after another.
 
