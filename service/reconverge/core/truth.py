@@ -74,8 +74,8 @@ class Truth:
     """One session's truth."""
 
     __slots__ = (
-        "_logout_sent", "_sigma_bps", "_watch_path", "event_ns", "failed", "notes", "orders",
-        "parents", "parked", "path_up", "recoveries", "recovery_failures", "safe_mode",
+        "_logout_sent", "_sigma_bps", "_watch_path", "delays_ns", "event_ns", "failed", "notes",
+        "orders", "parents", "parked", "path_up", "recoveries", "recovery_failures", "safe_mode",
         "sequences", "session", "snapshot_event_ns", "venue", "venues",
     )  # fmt: skip
 
@@ -89,6 +89,9 @@ class Truth:
         self.parents: dict[str, Parent] = {}
         self.notes: list[Note] = []
         """Left for control since it last looked."""
+        self.delays_ns: dict[str, int] = {}
+        """How old the latest news of each drop-copy channel was when it came; resent messages are
+        no news. Nanoseconds."""
         self.event_ns = 0
         """Latest event time seen. Nanoseconds, UTC."""
         self.path_up: bool | None = None
@@ -113,7 +116,7 @@ class Truth:
 
     # -- inputs ---------------------------------------------------------------------------------
 
-    def apply(self, event: StreamEvent, now_ns: int) -> None:
+    def apply(self, event: StreamEvent, now_ns: int) -> None:  # noqa: C901 - a call costs more
         """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
         if event.event_ns > self.event_ns:
             self.event_ns = event.event_ns
@@ -122,8 +125,12 @@ class Truth:
             processed = True
         else:
             processed = self.sequences.accept(event, now_ns)
-            if self._watch_path and event.channel is None:
-                self._heard(event)
+            channel = event.channel
+            if channel is None:
+                if self._watch_path:
+                    self._heard(event)
+            elif not event.poss_dup:
+                self.delays_ns[channel] = now_ns - event.event_ns
         if self.sequences.findings:
             self._weigh(event.event_ns)
         if not processed:
@@ -317,11 +324,11 @@ class Truth:
     def survey(self, now_ns: int, past_event_ns: int) -> Survey:
         """One pass over the numberings: what is missing, and how fresh and complete each source is.
 
-        A drop-copy channel lags by its silence beyond its heartbeat interval, or by how old its
-        latest complete news was when it came; the entry path, while up, by its silence alone, where
-        its heartbeat is known. A channel speaks through the numbering it was last heard on:
-        earlier segments fall silent for good. Without drop copy the lag is infinite, and only a
-        snapshot can be complete past a moment.
+        A drop-copy channel lags by its silence beyond its heartbeat interval, by how old its latest
+        news was when it came, or by the age of its oldest hole; the entry path, while up, by its
+        silence alone, where its heartbeat is known. A channel speaks through the numbering it was
+        last heard on: earlier segments fall silent for good. Without drop copy the lag is infinite,
+        and only a snapshot can be complete past a moment.
         """
         outstanding = unrecoverable = 0
         oldest_gap_ns: int | None = None
@@ -339,10 +346,12 @@ class Truth:
         entry = latest.pop(None, None)
         lag_ns = 0.0 if latest else math.inf
         complete = bool(latest) or self.snapshot_event_ns >= past_event_ns
-        for source in latest.values():
-            complete_ns = source.complete_up_to_ns
-            complete = complete and complete_ns > past_event_ns
-            lag_ns = max(lag_ns, _silence_ns(source, now_ns), source.last_heard_ns - complete_ns)
+        for channel, source in latest.items():
+            complete = complete and source.complete_up_to_ns > past_event_ns
+            opened_ns = source.oldest_gap_ns
+            hole_ns = 0 if opened_ns is None else now_ns - opened_ns
+            delay_ns = self.delays_ns.get(channel or "", 0)
+            lag_ns = max(lag_ns, _silence_ns(source, now_ns), hole_ns, delay_ns)
         if entry is not None and self.path_up and entry.heartbeat_ms:
             lag_ns = max(lag_ns, _silence_ns(entry, now_ns))
         return Survey(outstanding, unrecoverable, oldest_gap_ns, lag_ns, complete)
@@ -416,8 +425,8 @@ def _silence_ns(source: Numbering, now_ns: int) -> int:
 
 
 _PLAIN: Final = (
-    "_logout_sent", "_watch_path", "event_ns", "failed", "parked", "path_up", "recoveries",
-    "recovery_failures", "safe_mode", "snapshot_event_ns", "venue",
+    "_logout_sent", "_watch_path", "delays_ns", "event_ns", "failed", "parked", "path_up",
+    "recoveries", "recovery_failures", "safe_mode", "snapshot_event_ns", "venue",
 )  # fmt: skip
 
 _SESSION_EVENTS: Final[dict[type, Callable[[Truth, Any], None]]] = {
