@@ -149,7 +149,9 @@ def test_replay_rate_and_time_to_drain_follow_the_answer() -> None:
         return numbering.recovery.rate_per_s, numbering.drain_ms
 
     assert progress() == (None, None)
-    script.run("@ 2\n< fill 5 25 dup")
+    script.run("< 5 dup")
+    assert progress() == (None, None)
+    script.run("@ 2\n< fill 6 25 dup")
     assert progress() == (10, 8_000)
     script.run("< fill 25 105 dup ! resend_completed gap_closed")
     assert progress() == (50, 0)
@@ -165,3 +167,16 @@ def test_heartbeat_interval_and_last_heard_come_from_the_source() -> None:
 
 def test_a_source_without_numbers_is_complete_as_it_speaks() -> None:
     Script(BOUNDED).run("@ 3\n< unnumbered\n? complete 3 next 0 open none")
+
+
+def test_findings_say_which_numbers_of_which_segment() -> None:
+    sequences = Script(BOUNDED).sequences
+    for words in (["1", "seg:a"], ["5", "seg:a"]):
+        sequences.accept(event(words, 0, outbound=False), 0)
+    for span in ("2-4", "2-"):
+        sequences.sent(event(["resend", span, "seg:a"], 0, outbound=True), 0)
+    assert [finding.detail for finding in sequences.findings] == [
+        "2-4 missing (segment a)",
+        "2-4 requested (segment a)",
+        "2- requested (segment a)",
+    ]

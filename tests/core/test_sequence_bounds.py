@@ -133,6 +133,7 @@ def test_with_every_other_number_lost_the_bound_is_reached_and_the_session_parks
     for seq in range(2, top, 2):
         assert accept(sequences, seq, dup=True)
     assert sequences.outstanding == 1  # what was merged is not declared recovered
+    assert parked(sequences)
     assert accept(sequences, 2 * GAPS_MAX + 1, dup=True)
     assert not parked(sequences)
     assert sequences.outstanding == 0
