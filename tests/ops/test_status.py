@@ -1,0 +1,70 @@
+"""A session's status says what its truth says, and looking at it changes nothing."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from reconverge.cli.replay import fold
+from reconverge.core.partition import Partition
+from reconverge.ops.metrics import Metrics, samples
+from reconverge.ops.status import as_json, status
+from tests.cli.test_replay import DROP_COPY, ENTRY, MS, T0, write
+
+
+@pytest.fixture
+def partition(tmp_path: Path) -> Partition:
+    partition = Partition()
+    files = [write(tmp_path / "entry", ENTRY), write(tmp_path / "dc", DROP_COPY)]
+    fold(partition, files, lambda _: None, lambda *why: pytest.fail(str(why)))
+    return partition
+
+
+def test_it_reads_truth_and_control(partition: Partition) -> None:
+    session = partition.sessions["A"]
+    seen = status(session, partition.now_ns)
+    assert seen.state == session.control.machine.state
+    assert seen.policy == session.control.policy.ref.model_dump()
+    assert seen.rwh["entry"].open_gaps == [(7, 8)]
+    assert seen.rwh["entry"].outstanding == 2
+    assert seen.working == {"both": 2, "either": 2}
+    assert seen.divergence_s > 0
+    assert seen.rwh["DC1"].silence_s == 0
+    assert as_json(seen)["rwh"]["entry"]["open_gaps"] == [(7, 8)]
+
+
+def test_looking_changes_nothing(partition: Partition) -> None:
+    before = list(partition.dump())
+    for later_ns in (0, 10**9, 10**12):
+        status(partition.sessions["A"], partition.now_ns + later_ns)
+    assert list(partition.dump()) == before
+
+
+def test_its_clocks_run_on_between_events(partition: Partition) -> None:
+    session = partition.sessions["A"]
+    now, later = (status(session, partition.now_ns + s * 1_000 * MS) for s in (0, 2))
+    assert later.divergence_s == pytest.approx(now.divergence_s + 2)
+    assert later.oldest_gap_s == pytest.approx(now.oldest_gap_s + 2)
+    assert later.rwh["DC1"].silence_s == 2
+    assert later.confidence <= now.confidence
+
+
+def test_a_segment_of_its_own_is_a_source_of_its_own(tmp_path: Path) -> None:
+    def heartbeat(seq: int, **fields: Any) -> dict[str, Any]:
+        at_ns = T0 + seq * MS
+        head = {"type": "heartbeat", "session": "A", "event_ns": at_ns, "ingest_ns": at_ns}
+        return head | {"seq": seq} | fields
+
+    partition = Partition()
+    events = [heartbeat(1), heartbeat(5, segment="EQ"), heartbeat(7, channel="DC", segment="FX")]
+    fold(partition, [write(tmp_path / "e", events)], lambda _: None, lambda *_: None)
+    seen = status(partition.sessions["A"], partition.now_ns)
+    assert list(seen.rwh) == ["entry", "entry/EQ", "DC/FX"]
+
+
+def test_every_sample_belongs_to_a_metric(partition: Partition) -> None:
+    seen = status(partition.sessions["A"], partition.now_ns)
+    names = {name for name, _, _ in samples(seen)}
+    rendered, _ = Metrics(lambda: [seen]).render("")
+    for name in names:
+        assert f"reconverge_{name}{{" in rendered.decode()
