@@ -46,10 +46,6 @@ ALERTS: Final[dict[str, str]] = {
     "range_excused": (
         "Missing numbers were proven harmless by a snapshot or an operator (R17), not recovered."
     ),
-    "records_merged": (
-        "Two records turned out to be one order (R22). Harmless; frequent only with feeds that omit"
-        " client ids."
-    ),
     "resend_incomplete": (
         "The venue says its answer is complete, but numbers are missing (R17). Request a snapshot."
     ),
@@ -63,6 +59,11 @@ ALERTS: Final[dict[str, str]] = {
         " name (R29); request another."
     ),
     "unidentified_report": "A report carries no usable order id: it moves nothing.",
+    "unknown_execution": (
+        "A bust or correction refers to an execution that was never booked here (R25): quantities"
+        " are taken as it states them. Expected after a start in the middle of the day."
+    ),
+    "unknown_order_attested": "An operator vouched for an order that no message has named.",
     "unknown_venue": "A logon names a venue profile that is not known here; the former stays.",
     "unparked": "A parked session's truth was proven anew, and by what.",
     "unrecoverable": (

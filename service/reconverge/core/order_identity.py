@@ -1,6 +1,6 @@
 """Which order a report is about (R22): found, made, or two records recognised as one."""
 
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_index import Index, Order, real_id, real_order_id
@@ -17,10 +17,16 @@ class OrdersFull(Exception):
     """A bound of this session's order truth is reached; the event that met it changed nothing."""
 
 
+Kind = Literal[
+    "duplicate_client_id", "identity_conflict", "mass_cancel_incomplete", "snapshot_incomplete",
+    "unidentified_report", "unknown_execution", "unknown_order_attested",
+]  # fmt: skip
+
+
 class Finding(NamedTuple):
     """An oddity worth a person's notice. ``kind`` is stable; ``detail`` is for reading."""
 
-    kind: str
+    kind: Kind
     order: str
     detail: str
 

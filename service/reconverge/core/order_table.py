@@ -89,3 +89,90 @@ definition of FIX LeavesQty (151) lets it state one."""
 FINAL: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 """Ends that the venue said of this order, for good. The others are lifted by any later report that
 shows the order working: done for day wakes up, absence and attestation are inferences."""
+
+
+@dataclass(frozen=True, slots=True)
+class MessageRow:
+    """What a message other than an execution report does."""
+
+    message: str
+    """The event's type."""
+    entry: str
+    """To the entry view; empty for nothing."""
+    venue: str
+    """To the venue view; empty for nothing."""
+    in_flight: str = ""
+    """To requests in flight; empty for nothing."""
+    rules: str = ""
+
+
+MESSAGE_ROWS: Final = (
+    MessageRow("new_order", "known as sent; not working until answered", "", "begins", "R29"),
+    MessageRow("replace_request", "", "", "begins", "R21"),
+    MessageRow("cancel_request", "", "", "begins", "R30"),
+    MessageRow("mass_cancel_request", "", "", "begins, for no order in particular"),
+    MessageRow("cancel_reject", "", "", "ends the rejected request", "R27"),
+    MessageRow(
+        "request_reject", "an order that was only sent ends", "", "ends the rejected request", "R27"
+    ),
+    MessageRow(
+        "not_applied", "an order that was only sent ends", "", "ends those in the range", "R16"
+    ),
+    MessageRow(
+        "mass_cancel_report",
+        "on the entry stream: orders named end, once fragments agree in count",
+        "on drop copy: likewise",
+        "ends the mass cancel",
+        "R33",
+    ),
+    MessageRow(
+        "mass_status_row",
+        "on the entry stream: as `order_status`",
+        "as `order_status`",
+        "as `order_status`, on the entry stream",
+        "R17, R29",
+    ),
+    MessageRow(
+        "mass_status_end",
+        "complete, on the entry stream: what is open and absent ends",
+        "complete: what is open and absent ends",
+        "complete, on the entry stream: those sent on an earlier connection end",
+        "R17, R29, R33",
+    ),
+    MessageRow(
+        "attestation", "orders named end", "orders named end", "ends those of orders named", "R17"
+    ),
+    MessageRow(
+        "logon, gateway_switched", "", "", "what was sent before is of an earlier connection"
+    ),
+    MessageRow("logout, disconnect, heartbeat_missed", "", "", "", "R26, R29, R34"),
+)
+"""Every other message that concerns orders; all others are ignored."""
+
+
+def exec_table() -> str:
+    """The table of execution reports, for docs/orders.md."""
+    head = (
+        "| ExecType | books | takes OrderQty and Price | ends | reopens | answers a new order | |"
+    )
+    return "\n".join([head, "|---|---|---|---|---|---|---|", *map(_exec_line, EXEC_ROWS.items())])
+
+
+def _exec_line(item: tuple[ExecType, ExecRow]) -> str:
+    name, row = item
+    ends = "" if row.ends is None else "always" if row.ends_with_leaves else "unless it works on"
+    takes, answers = ("yes" if said else "" for said in (row.quantities, row.answers_new))
+    reopens = {"no": "", "yes": "yes", "newer": "if numbered later"}[row.reopens]
+    cells = [f"`{name}`", row.books or "", takes, ends, reopens, answers, row.note]
+    return f"| {' | '.join(cells)} |"
+
+
+def message_table() -> str:
+    """The table of all other messages, for docs/orders.md."""
+    rows = (
+        f"| `{row.message.replace(', ', '`, `')}` | {row.entry or '-'} | {row.venue or '-'}"
+        f" | {row.in_flight or '-'} | {row.rules} |"
+        for row in MESSAGE_ROWS
+    )
+    head = "| message | entry view | venue view | requests in flight | rules |"
+    return "\n".join([head, "|---|---|---|---|---|", *rows])

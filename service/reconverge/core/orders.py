@@ -17,8 +17,14 @@ from reconverge.core import events, order_store
 from reconverge.core.events import ExecutionReport, StreamEvent
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_identity import (
-    NEW, ORDERS_MAX, STATUS, Finding, Identity, OrdersFull,
-)  # fmt: skip
+    NEW,
+    ORDERS_MAX,
+    STATUS,
+    Finding,
+    Identity,
+    Kind,
+    OrdersFull,
+)
 from reconverge.core.order_index import Index, Order, Request, RequestKind, real_order_id
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
@@ -244,6 +250,8 @@ class Orders:
         order = self._identity.find(report, row, now_ns)
         if order is None:
             return
+        if row.books is not None and row.books != "fill":
+            self._check_reference(order, report)
         if report["channel"] is not None:
             self.venue_seen = True
             self._tell(order, order.venue, order.entry, report, row, now_ns)
@@ -253,6 +261,13 @@ class Orders:
                 self._settle(request, now_ns)
         else:
             self._tell(order, order.entry, order.venue, report, row, now_ns)
+
+    def _check_reference(self, order: Order, report: Report) -> None:
+        """A bust or correction should refer to an execution booked in its view (R25)."""
+        view = order.entry if report["channel"] is None else order.venue
+        if view.fills is None or report["exec_ref_id"] not in view.fills:
+            detail = f"{report['exec_type']} of execution {report['exec_ref_id']}"
+            self._odd("unknown_execution", order.name, detail)
 
     def _tell(  # noqa: PLR0913
         self, order: Order, view: View, other: View, report: Report, row: ExecRow, now_ns: int
@@ -369,7 +384,7 @@ class Orders:
         for snapshot in self._snapshots.open.values():
             snapshot.spared[order] = None
 
-    def _odd(self, kind: str, order: str, detail: str) -> None:
+    def _odd(self, kind: Kind, order: str, detail: str) -> None:
         self.findings.append(Finding(kind, order, detail))
 
     # -- the session ----------------------------------------------------------------------------
