@@ -201,7 +201,6 @@ def test_parity_that_was_held_and_lost_fails_the_recovery() -> None:
     [
         {"path_up": False},
         {"complete_past_failure": False},
-        {"venue_seen": False},
         {"confidence": 0.89},
         {"reading": doubtful(similarity=0.99)},
         {"reading": doubtful(quantity=0.99)},

@@ -173,7 +173,7 @@ class Control:
         return Facts(
             now_ns=now_ns,
             path_up=truth.path_up is True,
-            venue_seen=truth.orders.venue_seen,
+            venue_seen=survey.witnessed,
             in_flight_at_failure=self.in_flight_at_failure,
             complete_past_failure=survey.complete,
             recovery_begun=replaying,

@@ -183,7 +183,7 @@ class Facts(NamedTuple):
     now_ns: int
     path_up: bool
     venue_seen: bool
-    """Any venue evidence ever: a silence is not a disagreement (R29)."""
+    """Drop copy was ever heard: an order it never told of is no disagreement before (R29)."""
     in_flight_at_failure: bool
     complete_past_failure: bool
     """Every drop-copy channel is complete past the failure, in event time."""
@@ -315,7 +315,7 @@ def _ambiguous(facts: Facts) -> bool:
 def _parity(facts: Facts) -> bool:
     reading, target = facts.reading, facts.policy.similarity.target
     agreed = reading.similarity >= target and reading.quantity >= target
-    return agreed and _gapless(reading) and facts.venue_seen and facts.complete_past_failure
+    return agreed and _gapless(reading) and facts.complete_past_failure
 
 
 def _proven(facts: Facts) -> bool:

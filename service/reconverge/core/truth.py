@@ -50,6 +50,8 @@ class Survey(NamedTuple):
     """When the oldest open gap was noticed."""
     lag_ns: float
     """Lag of the least fresh source beyond its heartbeat interval."""
+    witnessed: bool
+    """Any drop-copy channel has ever been heard: until then silence is not evidence (R29)."""
     complete: bool
     """Every drop-copy channel is complete past the moment asked about."""
 
@@ -354,7 +356,8 @@ class Truth:
             lag_ns = max(lag_ns, _silence_ns(source, now_ns), hole_ns, delay_ns)
         if entry is not None and self.path_up and entry.heartbeat_ms:
             lag_ns = max(lag_ns, _silence_ns(entry, now_ns))
-        return Survey(outstanding, unrecoverable, oldest_gap_ns, lag_ns, complete)
+        witnessed = bool(latest)
+        return Survey(outstanding, unrecoverable, oldest_gap_ns, lag_ns, witnessed, complete)
 
     def diverged_since_ns(self, now_ns: int) -> int:
         """When the oldest disagreement or gap that still holds began. Nanoseconds, UTC."""
