@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = Field(
         default="auto", description="`auto` is pretty on a terminal and JSON elsewhere."
     )
+    fetch_wait_ms: int = Field(
+        default=500,
+        ge=1,
+        le=10_000,
+        description="Longest that a broker may hold back an empty answer. Kafka answers as soon as"
+        " there is a record; a broker that only speaks its protocol may not.",
+    )
     batch_records_max: int = Field(
         default=1_000, ge=1, le=100_000, description="Most records folded in one batch."
     )

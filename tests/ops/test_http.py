@@ -13,7 +13,7 @@ from reconverge.contract.examples import EXAMPLES
 from reconverge.core.effects import Alert, Cap, Episode, State, Transition
 from reconverge.ops.catalogue import CATALOGUE, PREFIX, SESSION
 from reconverge.ops.http import Port, application
-from reconverge.ops.metrics import Metrics
+from reconverge.ops.metrics import Metrics, samples
 from reconverge.ops.status import SessionStatus, SourceStatus
 from reconverge.stream import BatchSeen, RestoreSeen
 
@@ -57,7 +57,7 @@ class Service:
     def __init__(self) -> None:
         self.ill: list[str] = []
         self.busy: list[str] = []
-        self.metrics = Metrics(self.sessions)
+        self.metrics = Metrics()
 
     def sessions(self) -> Sequence[SessionStatus]:
         return [DESK_A, replace(DESK_A, session='DESK "B"\n', state="HEALTHY")]
@@ -159,12 +159,15 @@ async def test_the_values_are_the_ones_told() -> None:
     assert value("reconverge_batch_records_count") == 1  # a tick is no batch of records
     assert value("reconverge_episode_fds_seconds_sum") == 6.1
     assert value("reconverge_episode_divergence_seconds_sum") == 2.102
-    session = {"session": "DESK-A"}
+
+
+def test_a_sessions_samples_are_its_status() -> None:
+    told = {(name, labels): value for name, labels, value in samples(DESK_A)}
     for state in State:
-        is_it = value("reconverge_session_state", session | {"state": state.value})
-        assert is_it == (state is State.REPLAY_SYNCING)
-    assert value("reconverge_session_rwh_outstanding", session | {"source": "entry"}) == 5
-    assert value("reconverge_session_source_silence_seconds", session | {"source": "DC1"}) is None
+        assert told["session_state", (state.value,)] == (state is State.REPLAY_SYNCING)
+    assert told["session_rwh_outstanding", ("entry",)] == 5
+    assert told["session_cap_ratio", ()] == 0.31
+    assert ("session_source_silence_seconds", ("DC1",)) not in told
 
 
 async def test_a_partition_that_went_elsewhere_leaves_no_series() -> None:

@@ -65,6 +65,6 @@ def test_a_segment_of_its_own_is_a_source_of_its_own(tmp_path: Path) -> None:
 def test_every_sample_belongs_to_a_metric(partition: Partition) -> None:
     seen = status(partition.sessions["A"], partition.now_ns)
     names = {name for name, _, _ in samples(seen)}
-    rendered, _ = Metrics(lambda: [seen]).render("")
+    rendered, _ = Metrics().render("", [seen])
     for name in names:
         assert f"reconverge_{name}{{" in rendered.decode()

@@ -27,7 +27,7 @@ from reconverge.stream.core_fold import CoreFold, CoreFolds
 from reconverge.stream.kafka_log import KafkaLog
 from reconverge.stream.log import Log, LogError
 from reconverge.stream.membership import KafkaMembership, check_topics
-from reconverge.stream.options import Limits, Options, Topics
+from reconverge.stream.options import Deadlines, Limits, Options, Topics
 from reconverge.stream.service import Service, Stalled
 from reconverge.stream.worker import Context
 
@@ -44,7 +44,8 @@ def options(settings: Settings) -> Options:
     limits = Limits(
         batch_records=settings.batch_records_max, suffix_records=settings.snapshot_records
     )
-    return Options(topics=Topics(**names), limits=limits, member=settings.member)
+    deadlines = Deadlines(fetch_s=settings.fetch_wait_ms / 1_000)
+    return Options(Topics(**names), limits, deadlines, member=settings.member)
 
 
 class Process:
@@ -54,7 +55,7 @@ class Process:
         self._settings = settings
         self._options = options(settings)
         self._connection = connection(settings)
-        self._metrics = Metrics(self._sessions)
+        self._metrics = Metrics()
         context = Context(
             folds=CoreFolds(inputs.venues()),
             policies=[policy.model_dump(mode="json")] if policy else [],
@@ -109,7 +110,7 @@ class Process:
         for worker in self._service.workers().values():
             fold = worker.fold
             if isinstance(fold, CoreFold):
-                for session in fold.partition.sessions.values():
+                for session in list(fold.partition.sessions.values()):
                     yield status(session, max(now_ns, session.now_ns))
 
     def _turns(self) -> dict[int, int]:

@@ -1,16 +1,23 @@
 """The HTTP port: metrics, health, readiness, status. Only reads; loopback unless told otherwise."""
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final
 
 import orjson
 from aiohttp import web
 
 import reconverge
-from reconverge.ops.metrics import Metrics, Sessions
-from reconverge.ops.status import as_json
+from reconverge.ops.metrics import Metrics
+from reconverge.ops.status import SessionStatus, as_json
 
+Sessions = Callable[[], Iterable[SessionStatus]]
+"""The sessions served here, each read when it is asked for."""
 Reasons = Callable[[], Sequence[str]]
 """Why something is not so; empty when it is."""
+
+_AT_ONCE: Final = 25
+"""Sessions read without giving way: two milliseconds, a small batch's time."""
 
 
 def application(
@@ -19,7 +26,8 @@ def application(
     """The routes. ``ill`` says why there is no progress, ``busy`` why the service is not ready."""
 
     async def show_metrics(request: web.Request) -> web.Response:
-        body, content_type = metrics.render(request.headers.get("Accept", ""))
+        accept, seen = request.headers.get("Accept", ""), await _read(sessions)
+        body, content_type = await asyncio.to_thread(metrics.render, accept, seen)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def show_health(_: web.Request) -> web.Response:
@@ -32,7 +40,7 @@ def application(
         wanted = frozenset(request.query.getall("session", ()))
         found = {
             status.session: as_json(status)
-            for status in sessions()
+            for status in await _read(sessions)
             if not wanted or status.session in wanted
         }
         return _json({"version": reconverge.__version__, "sessions": found}, 200)
@@ -45,6 +53,16 @@ def application(
         web.get("/status", show_status),
     ])  # fmt: skip
     return app
+
+
+async def _read(sessions: Sessions) -> list[SessionStatus]:
+    """The sessions a few at a time: the workers' batches go on in between."""
+    seen: list[SessionStatus] = []
+    for status in sessions():
+        seen.append(status)
+        if len(seen) % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+    return seen
 
 
 def _verdict(reasons: Sequence[str]) -> web.Response:

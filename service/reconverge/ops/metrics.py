@@ -1,11 +1,11 @@
 """The metrics of the catalogue, fed by the Kafka shell, by what it publishes, and by the sessions.
 
-One ``Metrics`` a process. What the shell tells is counted at once; what the sessions hold is read
-when a scrape asks.
+One ``Metrics`` a process. What the shell tells is counted at once; the sessions come with
+each scrape.
 """
 
 import platform
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from prometheus_client import (
@@ -16,6 +16,7 @@ from prometheus_client import (
     disable_created_metrics,
 )
 from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import Metric as Family
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
@@ -27,7 +28,6 @@ from reconverge.ops.catalogue import OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metr
 from reconverge.ops.status import SessionStatus
 from reconverge.stream import BatchSeen, Condition, RestoreSeen
 
-Sessions = Callable[[], Iterable[SessionStatus]]
 Sample = tuple[str, tuple[str, ...], float]
 
 _EPISODE_CLOCKS: Final = {
@@ -43,13 +43,12 @@ _EPISODE_CLOCKS: Final = {
 class Metrics:
     """Implements the shell's ``Observer`` and renders everything for a scrape."""
 
-    def __init__(self, sessions: Sessions = tuple) -> None:
+    def __init__(self) -> None:
         # Without this each counter has a second series, of its start time, that nobody reads.
         disable_created_metrics()  # type: ignore[no-untyped-call]
         self.registry = CollectorRegistry()
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
-        self.registry.register(_SessionCollector(sessions))
         self._counters = {
             m.name: Counter(*_named(m), registry=self.registry) for m in _of("counter")
         }
@@ -61,10 +60,13 @@ class Metrics:
         build = self._gauges["build_info"]
         build.labels(reconverge.__version__, platform.python_version()).set(1)
 
-    def render(self, accept: str) -> tuple[bytes, str]:
-        """Everything, and its content type, in the format that an Accept header prefers."""
+    def render(self, accept: str, sessions: Iterable[SessionStatus]) -> tuple[bytes, str]:
+        """Everything, and its content type, in the format that an Accept header prefers.
+
+        May run in a thread of its own: a thousand sessions take a third of a second.
+        """
         encode, content_type = choose_encoder(accept)
-        return encode(self.registry), content_type
+        return encode(_Scrape(self.registry, sessions)), content_type
 
     # -- the shell's Observer -------------------------------------------------------------------
 
@@ -141,18 +143,20 @@ def _named(metric: Metric) -> tuple[str, str, tuple[str, ...]]:
     return PREFIX + metric.name, metric.help, metric.labels
 
 
-class _SessionCollector(Collector):
-    """Reads the sessions when asked, so that a session that has gone leaves no series behind."""
+class _Scrape(Collector):
+    """What was counted, and the sessions as of now: one that has gone leaves no series behind."""
 
-    def __init__(self, sessions: Sessions) -> None:
+    def __init__(self, counted: Collector, sessions: Iterable[SessionStatus]) -> None:
+        self._counted = counted
         self._sessions = sessions
 
-    def collect(self) -> Iterator[GaugeMetricFamily]:
+    def collect(self) -> Iterator[Family]:
+        yield from self._counted.collect()
         families = {
             metric.name: GaugeMetricFamily(PREFIX + metric.name, metric.help, labels=metric.labels)
             for metric in SESSION
         }
-        for status in self._sessions():
+        for status in self._sessions:
             for name, labels, value in samples(status):
                 families[name].add_metric((status.session, *labels), value)
         yield from families.values()

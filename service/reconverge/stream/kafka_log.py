@@ -66,7 +66,7 @@ def _producer(connection: Connection, client_id: str, delivery_s: float) -> AIOK
     )
 
 
-def _consumer(connection: Connection, client_id: str) -> AIOKafkaConsumer:
+def _consumer(connection: Connection, client_id: str, fetch_s: float) -> AIOKafkaConsumer:
     return AIOKafkaConsumer(
         **connection,
         client_id=client_id,
@@ -76,7 +76,7 @@ def _consumer(connection: Connection, client_id: str) -> AIOKafkaConsumer:
         isolation_level="read_committed",
         check_crcs=True,
         fetch_min_bytes=1,
-        fetch_max_wait_ms=500,
+        fetch_max_wait_ms=int(fetch_s * 1_000),
         fetch_max_bytes=16 * 1024 * 1024,
         max_partition_fetch_bytes=1024 * 1024,
         request_timeout_ms=30_000,
@@ -176,7 +176,7 @@ class KafkaLog:
         # Two, for a client has one request under way to a broker, and the journal must not queue.
         self._journal = _producer(connection, f"{self._client_id}-journal", deadlines.append_s)
         self._outputs = _producer(connection, f"{self._client_id}-outputs", deadlines.append_s)
-        self._lookup = _consumer(connection, f"{self._client_id}-lookup")
+        self._lookup = _consumer(connection, f"{self._client_id}-lookup", deadlines.fetch_s)
 
     @classmethod
     async def connect(
@@ -241,7 +241,7 @@ class KafkaLog:
 
     async def follow(self, positions: Mapping[str, int]) -> Tail:
         """See `Log.follow`."""
-        consumer = _consumer(self._connection, f"{self._client_id}-tail")
+        consumer = _consumer(self._connection, f"{self._client_id}-tail", self._deadlines.fetch_s)
         tail = KafkaTail(consumer, self.partition, self._deadlines)
         try:
             await tail.start(positions)

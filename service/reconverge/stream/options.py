@@ -105,6 +105,8 @@ class Deadlines:
     """A read of records known to exist."""
     connect_s: float = 15.0
     """Opening or closing a client."""
+    fetch_s: float = 0.5
+    """Longest that a broker may hold back an empty answer; Kafka answers once there is a record."""
     idle_s: float = 0.5
     """Longest wait for input before the loop turns once more (a tick may be due sooner)."""
     tick_s: float = 0.02
