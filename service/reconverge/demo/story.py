@@ -1,0 +1,129 @@
+"""The account in plain words. Says what ``account`` found, and computes nothing of its own."""
+
+from collections.abc import Iterable, Iterator
+from textwrap import wrap
+from typing import Final
+
+from reconverge.core.effects import State
+from reconverge.demo.account import Account, Order, Replay, Snapshot
+
+_WIDTH: Final = 88
+_SIGNALS: Final = {
+    "hard_failure": "the link broke",
+    "silent_divergence": "the views parted with the link up",
+    "ambiguity": "order truth is in doubt",
+    "parity_unproven": "nothing proves that the views agree",
+    "path_clear": "the link is back, nothing is in doubt",
+    "recovery_begun": "the link is back, a replay is under way",
+    "recovery_failed": "the replay came to nothing",
+    "parity_lost": "the views parted again",
+    "parity_proven": "no gap, both views agree, and held so",
+    "sla_held": "confidence held for the SLA",
+    "probation_over": "probation is over: the episode closes",
+}
+
+
+def tell(account: Account) -> str:
+    """The incident, for a person who has never heard of it."""
+    return "\n\n".join("\n".join(part) for part in _parts(account)) + "\n"
+
+
+def _parts(a: Account) -> Iterator[Iterable[str]]:
+    yield _clocks(a)
+    yield _socket(a)
+    yield _recovery(a.replay, a.snapshot)
+    yield _path(a)
+    yield _times(a)
+    yield _notes(a)
+
+
+def _clocks(a: Account) -> Iterator[str]:
+    yield f"The link was down for      {a.link_down_s:6.2f} s"
+    times = f"{a.diverged_s / a.link_down_s:.1f} times as long"
+    yield f"The state was diverged for {a.diverged_s:6.2f} s    {times}"
+
+
+def _socket(a: Account) -> Iterator[str]:
+    phantom, unknown = a.misled
+    count = len(phantom) + len(unknown)
+    yield (f"When the socket was back, a router that trusted it was wrong about {_orders(count)}:")
+    yield from _believed("believed working, and were not", phantom)
+    yield from _believed("working, and not believed so", unknown)
+    if a.in_flight:
+        yield from _hanging(
+            f"{len(a.in_flight):4}  requests had no answer when the link broke: ", a.in_flight
+        )
+
+
+def _believed(what: str, orders: tuple[Order, ...]) -> Iterator[str]:
+    qty, notional = sum(o.qty for o in orders), sum(o.notional for o in orders)
+    yield f"{len(orders):4}  {what:32}{qty:8,.0f} shares, notional {notional:,.0f}"
+    if orders:
+        yield from _hanging("      ", [order.order_id for order in orders])
+
+
+def _recovery(replay: Replay, snapshot: Snapshot | None) -> Iterator[str]:
+    ranges = ", ".join(f"{first}-{last or ''}" for first, last in replay.requested)
+    yield "What recovered it:"
+    yield (
+        f"{replay.closed_s:+7.2f} s  replay: {replay.missing} numbers were missing; asked for"
+        f" {ranges}; {replay.messages} came again,"
+    )
+    yield "           the rest was gap-filled as if it had never mattered"
+    if snapshot:
+        yield (
+            f"{snapshot.complete_s:+7.2f} s  mass status: {_orders(snapshot.rows)} the venue has;"
+            f" settled what no replay brought back:"
+        )
+        for row in snapshot.left:
+            yield f"           {row}"
+
+
+def _path(a: Account) -> Iterator[str]:
+    yield "State and cap:"
+    before = [cap for cap in a.caps if cap.at_s < a.steps[0].at_s]
+    if before:
+        yield f"{'before':>9}  {State.HEALTHY:19} {before[-1].cap:.2f}"
+    for step, end_s in zip(a.steps, [*(s.at_s for s in a.steps[1:]), None], strict=True):
+        caps = [c.cap for c in a.caps if c.at_s >= step.at_s and (end_s is None or c.at_s < end_s)]
+        yield f"{step.at_s:+7.2f} s  {step.state:19} {_range(caps):14}  {_SIGNALS[step.signal]}"
+
+
+def _range(caps: list[float]) -> str:
+    if not caps:
+        return ""
+    first, last = caps[0], caps[-1]
+    return f"{first:.2f}" if first == last else f"{first:.2f} to {last:.2f}"
+
+
+def _times(a: Account) -> Iterator[str]:
+    in_event_time = f"({a.fds_event_s:.2f} s in event time)"
+    yield f"FDS {a.fds_s:6.2f} s  from the failure to controlled re-entry {in_event_time}"
+    if a.sdl_s is not None:
+        yield (
+            f"SDL {a.sdl_s:6.2f} s  from confidence over its threshold to the router's"
+            " acknowledgement, dwell included"
+        )
+    yield (
+        f"Backlog  at most {a.backlog.peak:,.0f} shares behind schedule, {a.backlog.peak_s:.1f} s"
+        f" after the failure; {a.backlog.end:,.0f} at the end"
+    )
+
+
+def _notes(a: Account) -> Iterator[str]:
+    yield f"Session {a.session}, policy {a.policy}. Failure: {a.failure}."
+    if a.speed != 1:
+        yield (
+            f"Played {a.speed:g} times as fast, under a policy that waits {a.speed:g} times as"
+            " briefly; all figures are"
+        )
+        yield "multiplied back to the recording's seconds, and so are the delays of this machine."
+
+
+def _orders(count: int) -> str:
+    return f"{count} order" if count == 1 else f"{count} orders"
+
+
+def _hanging(lead: str, names: Iterable[str]) -> list[str]:
+    """Names by comma, under the first of them where they need more than one line."""
+    return wrap(", ".join(names), _WIDTH, initial_indent=lead, subsequent_indent=" " * 6)
