@@ -12,6 +12,7 @@ from reconverge import settings
 from reconverge.contract import tables
 from reconverge.core import alerts, diagram
 from reconverge.ops import catalogue
+from reconverge.tap import mapping
 from tests.core import sequence_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -30,6 +31,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "sequence-rules": sequence_pages.rules,
     "sequence-venues": sequence_pages.venues,
     "settings": settings.table,
+    "tap-mapping": mapping.table,
 }
 
 _REGION = re.compile(r"(<!-- generated: ([\w-]+) -->\n).*?(<!-- /generated -->)", re.DOTALL)

@@ -1,35 +1,26 @@
-"""Events into Kafka, on librdkafka's in-process broker."""
+"""Events into Kafka, on the embedded broker."""
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
 
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner, murmur2
-from confluent_kafka import Producer
 
 from reconverge.core.events import Heartbeat
-from reconverge.tap import kafka
+from reconverge.tap import kafka, resume
 from reconverge.tap.kafka import PublishError, publish, publish_stream
+from reconverge.tap.resume import Source
+from tests.embedded import Embedded
 
 PARTITIONS = 4  # what the mock cluster gives every topic
 
 
-@dataclass
-class Broker:
-    """The mock cluster lives in a producer of librdkafka's."""
-
-    producer: Producer
-    address: str
-
-
 @pytest.fixture
-def broker() -> Broker:
-    producer = Producer({"bootstrap.servers": "x", "test.mock.num.brokers": 1, "log_level": 0})
-    (found,) = producer.list_topics(timeout=10).brokers.values()
-    producer.list_topics("order-entry", timeout=10)
-    return Broker(producer, f"{found.host}:{found.port}")
+def broker() -> Embedded:
+    made = Embedded()
+    made.touch("order-entry")
+    return made
 
 
 def event(number: int, session: str = "S1") -> Heartbeat:
@@ -42,7 +33,7 @@ async def events(count: int, *sessions: str) -> AsyncIterator[Heartbeat]:
             yield event(number, session)
 
 
-async def stored(broker: Broker, count: int) -> list[tuple[int, bytes, Heartbeat]]:
+async def stored(broker: Embedded, count: int) -> list[tuple[int, bytes, Heartbeat]]:
     consumer = AIOKafkaConsumer(bootstrap_servers=broker.address, auto_offset_reset="earliest")
     await consumer.start()
     try:
@@ -55,7 +46,7 @@ async def stored(broker: Broker, count: int) -> list[tuple[int, bytes, Heartbeat
     ]
 
 
-async def test_a_session_keeps_its_order_and_its_partition(broker: Broker) -> None:
+async def test_a_session_keeps_its_order_and_its_partition(broker: Embedded) -> None:
     sessions = [f"S{n}" for n in range(6)]
     sent = await publish(events(50, *sessions), "order-entry", bootstrap_servers=broker.address)
     assert sent == 300
@@ -87,7 +78,7 @@ def test_the_partitioner_is_the_java_clients(key: bytes, hashed: int) -> None:
         assert chosen == (hashed & 0x7FFFFFFF) % count
 
 
-async def test_the_pace_is_the_events_own(broker: Broker) -> None:
+async def test_the_pace_is_the_events_own(broker: Embedded) -> None:
     """A demonstration sends one event, sees it arrive, and sends the next."""
     arrived = asyncio.Event()
 
@@ -102,16 +93,16 @@ async def test_the_pace_is_the_events_own(broker: Broker) -> None:
 
 
 async def test_what_is_in_flight_is_bounded(
-    broker: Broker, monkeypatch: pytest.MonkeyPatch
+    broker: Embedded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(kafka, "IN_FLIGHT_MAX", 3)
     assert await publish(events(100, "S1"), "order-entry", bootstrap_servers=broker.address) == 100
 
 
-async def test_settings_name_the_topic(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_name_the_topic(broker: Embedded, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RECONVERGE_TOPIC_PREFIX", "order-")
     monkeypatch.setenv("RECONVERGE_TOPIC_NAMES", '{"drop-copy": "order-entry"}')
-    assert await publish_stream(events(1, "S1"), "drop-copy", broker.address) == 1
+    assert await publish_stream(events(1, "S1"), "drop-copy", bootstrap_servers=broker.address) == 1
     assert len(await stored(broker, 1)) == 1
 
 
@@ -120,7 +111,7 @@ async def test_a_broker_that_is_not_there_is_said_so() -> None:
         await publish(events(1, "S1"), "order-entry", bootstrap_servers="127.0.0.1:1")
 
 
-async def test_a_source_that_fails_does_not_leave_the_producer_open(broker: Broker) -> None:
+async def test_a_source_that_fails_does_not_leave_the_producer_open(broker: Embedded) -> None:
     async def failing() -> AsyncIterator[Heartbeat]:
         yield event(1)
         raise RuntimeError("the log vanished")
@@ -128,3 +119,36 @@ async def test_a_source_that_fails_does_not_leave_the_producer_open(broker: Brok
     with pytest.raises(RuntimeError, match="vanished"):
         await publish(failing(), "order-entry", bootstrap_servers=broker.address)
     assert [e.seq for _, _, e in await stored(broker, 1)] == [1]
+
+
+async def test_what_the_topic_has_is_not_published_again(
+    broker: Embedded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """R4: a restarted tap must not make numbers look reused."""
+    monkeypatch.setattr(resume, "WINDOW_RECORDS", 7)
+
+    async def again(count: int, *sessions: str, source: Source | None) -> int:
+        return await publish_stream(
+            events(count, *sessions),
+            "order-entry",
+            bootstrap_servers=broker.address,
+            resume=source,
+        )
+
+    assert await again(20, "S1", source=Source("S1")) == 20
+    assert await again(90, *(f"S{n}" for n in range(2, 9)), source=None) == 630
+    assert await again(20, "S1", source=Source("S1")) == 0
+    assert await again(25, "S1", source=Source("S1")) == 5
+    assert await again(1, "S1", source=Source("S1", "another channel")) == 1
+    got = [each.seq for _, key, each in await stored(broker, 656) if key == b"S1"]
+    assert got == [*range(1, 26), 1]
+
+
+async def test_logs_that_lack_the_newest_go_on_behind_its_time() -> None:
+    async def moments(*times: int) -> AsyncIterator[Heartbeat]:
+        for at in times:
+            yield event(at)
+
+    last = event(5).model_copy(update={"event_ns": 4})
+    assert [each.seq async for each in resume.after(moments(3, 5, 6, 4, 7), last)] == [6, 4, 7]
+    assert [each.seq async for each in resume.after(moments(3, 5, 4), event(5))] == [4]

@@ -22,6 +22,7 @@ from reconverge.tap.framing import zone_offset_ns
 from reconverge.tap.kafka import PublishError, publish_stream
 from reconverge.tap.mapping import PARENT_TAGS
 from reconverge.tap.pipeline import Tap, UnknownDirectionError
+from reconverge.tap.resume import Source
 from reconverge.tap.run import follow, read
 from reconverge.tap.source import Log
 from reconverge.tap.translate import Identity
@@ -106,6 +107,13 @@ Brokers = Annotated[
         metavar="HOST:PORT,...", help="Brokers; RECONVERGE_BOOTSTRAP_SERVERS if not given."
     ),
 ]
+Resume = Annotated[
+    bool,
+    typer.Option(
+        "--resume/--no-resume",
+        help="Publish only what the topic does not have of this session, or all of it again.",
+    ),
+]
 Follow = Annotated[
     bool,
     typer.Option("--follow", help="Read on as the logs grow, through rotation, until interrupted."),
@@ -138,6 +146,7 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
     utc_offset: UtcOffset = "+00:00",
     to_kafka: ToKafka = False,  # noqa: FBT002 - typer's way
     bootstrap_servers: Brokers = None,
+    resume: Resume = True,  # noqa: FBT002
     live: Follow = False,  # noqa: FBT002
     rejects: RejectsFile = None,
     json_summary: JsonSummary = False,  # noqa: FBT002
@@ -168,7 +177,9 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
             tap = Tap(identity, ours=comp_id, peers=frozenset(peer or ()), on_reject=kept)
             logs = [stack.enter_context(Log(file, offset_ns)) for file in files]
             if to_kafka:
-                asyncio.run(_publish(_events(tap, logs, live=live), stream, bootstrap_servers))
+                source = Source(session, channel) if resume else None
+                events = _events(tap, logs, live=live)
+                asyncio.run(_publish(events, stream, bootstrap_servers, source))
             elif live:
                 asyncio.run(_print_live(_events(tap, logs, live=True)))
             else:
@@ -236,11 +247,17 @@ async def _events(tap: Tap, logs: list[Log], *, live: bool) -> AsyncIterator[Str
         yield event
 
 
-async def _publish(events: AsyncIterator[StreamEvent], stream: Stream, servers: str | None) -> None:
+async def _publish(
+    events: AsyncIterator[StreamEvent],
+    stream: Stream,
+    servers: str | None,
+    resume: Source | None,
+) -> None:
     # What goes wrong is told once, in our words, and not at every try in the client's.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        await publish_stream(events, stream, servers)
+        count = await publish_stream(events, stream, bootstrap_servers=servers, resume=resume)
+        typer.echo(f"{count} events published to {stream}", err=True)
     except SettingsRefused as error:
         raise typer.BadParameter("\n".join(error.problems)) from None
     except PublishError as error:

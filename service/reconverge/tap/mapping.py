@@ -81,6 +81,17 @@ def rows(parent_tags: tuple[str, ...] = PARENT_TAGS) -> tuple[Row, ...]:
     )  # fmt: skip
 
 
+def table() -> str:
+    """The table as Markdown, for docs/tap.md."""
+    lines = ["| FIX message | way | event | remarks |", "|---|---|---|---|"]
+    lines += [
+        f"| {row.name} ({row.msg_type}) | {row.way} | `{row.event}` | {row.remark} |"
+        for row in rows()
+    ]
+    lines.append("| any other | both | `other_message` | so that its number is used up |")
+    return "\n".join(lines)
+
+
 def _mass_action_request(m: FixMessage, envelope: Envelope) -> StreamEvent:
     if m.get(tags.MASS_ACTION_TYPE) != _CANCEL_ORDERS:
         return admin.other(m, envelope)

@@ -8,6 +8,7 @@ from typing import Final
 from reconverge.core.events import StreamEvent
 from reconverge.tap import engine, tags
 from reconverge.tap.direction import Direction
+from reconverge.tap.encode import kind
 from reconverge.tap.framing import Frame, Note, Piece, Unreadable
 from reconverge.tap.link import Link
 from reconverge.tap.orders import Envelope
@@ -174,7 +175,7 @@ class Tap:
     def _counted(self, events: Iterable[StreamEvent]) -> Iterator[StreamEvent]:
         counts = self.counts
         for event in events:
-            counts.events[event.__class__.model_fields["type"].default] += 1
+            counts.events[kind(type(event))] += 1
             if counts.first_ns is None:
                 counts.first_ns = event.ingest_ns
             counts.last_ns = event.ingest_ns

@@ -1,7 +1,7 @@
 """One FIX message, from bytes to fields: BodyLength, CheckSum and splitting. Nothing of what the
 fields mean.
 
-The splitter is our own: simplefix's parser walks a message byte by byte and takes twenty times as
+The splitter is our own: simplefix's parser walks a message byte by byte and takes ten times as
 long (docs/tap.md has the figures). It still does what it does best, messages that carry raw data,
 whose values may hold the delimiter.
 """

@@ -1,0 +1,171 @@
+"""``reconverge tap fix-log`` as a person runs it."""
+
+import json
+import select
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer
+from typer.testing import CliRunner, Result
+
+from reconverge.tap.command import app
+from tests.embedded import Embedded
+from tests.tap.fixtext import FORMATS, inn, out
+from tests.tap.golden import CASES, LOGS
+
+COMMAND = (sys.executable, "-c", "from reconverge.cli import main; main()", "tap", "fix-log")
+PLAIN = FORMATS["QuickFIX C++"]
+OPTIONS = ("--session", "S1", "--stream", "order-entry")
+TALK = (out("A", 1, (108, "30")), inn("A", 1, (108, "30"), at_ms=1))
+
+
+def run(*arguments: str | Path) -> Result:
+    """In this process, which is quick."""
+    return CliRunner().invoke(app, ["fix-log", *map(str, arguments)], env={"COLUMNS": "200"})
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    path = tmp_path / "FIX.4.4-DESK-VENUE.messages.current.log"
+    path.write_bytes(b"".join(map(PLAIN, TALK)))
+    return path
+
+
+def test_every_option_reaches_the_tap() -> None:
+    case = next(case for case in CASES if case.name == "fix50sp2-quickfixn-drop-copy")
+    done = run(
+        *(LOGS / name for name in case.files),
+        *("--session", "S1", "--stream", "drop-copy", "--channel", "DC1", "--comp-id", "DESK"),
+    )
+    assert (done.exit_code, done.stdout) == (0, case.expected.read_text())
+    case = next(case for case in CASES if case.name == "fix42-quickfix-cpp")
+    paths = ("--gateway", "10.0.0.1:5001=primary", "--gateway", "10.0.0.2:5001=backup")
+    done = run(*(LOGS / name for name in case.files), *OPTIONS, *paths)
+    assert (done.exit_code, done.stdout) == (0, case.expected.read_text())
+
+
+def test_what_cannot_be_read_is_kept_and_shows_in_the_exit_code(tmp_path: Path) -> None:
+    kept = tmp_path / "rejects"
+    options = ("--utc-offset", "+01:00", "--peer", "VENUE", "--gateway", "primary")
+    done = run(LOGS / "app.log", *OPTIONS, *options, "--rejects", kept, "--json-summary")
+    assert done.exit_code == 1
+    summary = json.loads(done.stderr)
+    assert summary["rejects"] == 4
+    assert summary["messages"] == 4
+    assert summary["other_sessions"] == {"DESK->OTHER": 1, "OTHER->DESK": 1}
+    text = kept.read_bytes()
+    for each in summary["first_rejects"]:
+        assert f"# {each['at']}: {each['reason']}\n".encode() in text
+    source = (LOGS / "app.log").read_bytes()
+    for line in text.splitlines():
+        assert line.startswith(b"#") or line in source
+
+
+def test_people_get_a_summary_they_can_read() -> None:
+    done = run(LOGS / "app.log", *OPTIONS, "--utc-offset", "+01:00", "--peer", "VENUE")
+    assert "lines that could not be read" in done.stderr
+    assert "ExecType (150) Z is not known" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ((), "--comp-id"),
+        (("--comp-id", "DESK", "--utc-offset", "CET"), "--utc-offset"),
+        (("--stream", "both"), "--stream"),
+        (("--comp-id", "DESK", "--to-kafka", "--bootstrap-servers", ""), "BOOTSTRAP"),
+    ],
+)
+def test_wrong_usage(tmp_path: Path, arguments: tuple[str, ...], told: str) -> None:
+    path = tmp_path / "some.log"
+    path.write_bytes(PLAIN(inn("0", 7)))
+    done = run(path, *OPTIONS, *arguments)
+    assert done.exit_code == 2
+    assert told in done.stderr
+
+
+def test_a_file_that_is_not_there_is_wrong_usage() -> None:
+    assert run("nowhere.log", *OPTIONS).exit_code == 2
+
+
+def test_a_broker_that_is_not_there_is_told_once(log: Path) -> None:
+    done = run(log, *OPTIONS, "--to-kafka", "--bootstrap-servers", "127.0.0.1:1")
+    assert done.exit_code == 3
+    assert done.stderr.count("Unable to bootstrap") == 1
+    assert "Traceback" not in done.stderr
+
+
+def test_a_reader_that_has_had_enough_is_no_failure(log: Path) -> None:
+    log.write_bytes(b"".join(PLAIN(inn("0", seq)) for seq in range(1, 5_000)))
+    with subprocess.Popen(
+        [*COMMAND, str(log), *OPTIONS], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        told = process.stderr.read()
+        assert (process.wait(60), b"Traceback" in told) == (0, False)
+
+
+@pytest.fixture
+def following(log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    process = subprocess.Popen(
+        [*COMMAND, str(log), *OPTIONS, "--follow", "--json-summary"],
+        bufsize=0,  # or select() would not see lines that were read ahead
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    with process:
+        yield process
+        process.kill()
+
+
+def line(process: subprocess.Popen[bytes]) -> dict[str, object]:
+    """The next event; fails rather than wait for ever."""
+    assert process.stdout is not None
+    assert select.select([process.stdout], [], [], 30)[0]
+    event: dict[str, object] = json.loads(process.stdout.readline())
+    return event
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_following_ends_cleanly(
+    log: Path, following: subprocess.Popen[bytes], ending: signal.Signals
+) -> None:
+    assert [line(following)["type"] for _ in range(2)] == ["logon", "logon"]
+    with log.open("ab") as file:
+        file.write(PLAIN(inn("B", 2, at_ms=9)))
+    assert line(following)["seq"] == 2
+    log.rename(log.with_suffix(".1"))
+    log.write_bytes(PLAIN(inn("B", 3, at_ms=12)))
+    assert line(following)["seq"] == 3
+    following.send_signal(ending)
+    left, told = following.communicate(timeout=30)
+    assert (following.returncode, left) == (0, b"")
+    assert json.loads(told)["messages"] == 4
+
+
+def test_to_kafka_and_again(log: Path) -> None:
+    """R4: publishing the same log a second time publishes nothing."""
+    broker = Embedded()
+    broker.touch("order-entry")
+    kafka = ("--to-kafka", "--bootstrap-servers", broker.address)
+    for _ in range(2):
+        assert run(log, *OPTIONS, *kafka).exit_code == 0
+    with log.open("ab") as file:
+        file.write(PLAIN(inn("0", 2, at_ms=9)))
+    done = run(log, *OPTIONS, *kafka)
+    assert "1 events published to order-entry" in done.stderr
+    consumer = Consumer(
+        {"bootstrap.servers": broker.address, "group.id": "t", "auto.offset.reset": "earliest"}
+    )
+    consumer.subscribe(["order-entry"])
+    records = consumer.consume(3, timeout=30)
+    consumer.close()
+    assert [json.loads(r.value() or b"")["type"] for r in records] == ["logon"] * 2 + ["heartbeat"]
+    assert {r.key() for r in records} == {b"S1"}
