@@ -26,6 +26,8 @@ class Topic:
 
 _WEEK: Final = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
 """A restore reads back no further than one snapshot; an incident review asks for a week."""
+_FORTNIGHT: Final = {"cleanup.policy": "delete", "retention.ms": str(14 * _DAY_MS)}
+"""Longer than the inputs: a service back after a long outage must know what it has lost."""
 _MONTH: Final = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
 """What an end-of-month review of episodes needs."""
 _LAST_VALUE: Final = {
@@ -55,6 +57,6 @@ TOPICS: Final = (
         Topic(QUARANTINE + name, "output", f"Records of {name} set aside, bytes untouched.", _MONTH)
         for name in INPUTS
     ),
-    Topic("journal", "internal", "What each batch took in: the order of truth.", _WEEK),
-    Topic("snapshots", "internal", "State to restore from, in chunks.", _WEEK),
+    Topic("journal", "internal", "What each batch took in: the order of truth.", _FORTNIGHT),
+    Topic("snapshots", "internal", "State to restore from, in chunks.", _FORTNIGHT),
 )
