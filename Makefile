@@ -1,7 +1,7 @@
 # What one does with this checkout; `make` lists it. Environments and downloads are made when first
 # wanted and kept under ~/.cache/reconverge: see tools/provision.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mutants schemas setup lock
+.PHONY: help demo test bench check mutants pages schemas setup lock
 
 PYTHON_DEV = "$$(tools/provision venv dev)"/bin/python
 
@@ -28,6 +28,10 @@ mutants: setup ## which small changes to the core no test notices (MODULES="cap 
 
 schemas: setup ## write schemas/ again from the models
 	@"$$(tools/provision venv dev)"/bin/reconverge schema schemas
+
+pages: setup ## write the generated parts of docs/ again, the picture of the incident too
+	@$(PYTHON_DEV) -m tests.generated
+	@$(PYTHON_DEV) -m tests.demo.pages
 
 setup: ## the development environment, linked at ~/.cache/reconverge/venv
 	@tools/provision venv dev >/dev/null

@@ -14,6 +14,7 @@ from reconverge.core import alerts, diagram
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
 from tests.core import sequence_pages
+from tests.demo import pages as demo_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
@@ -21,6 +22,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "alerts": alerts.table,
     "contract-messages": tables.messages,
     "contract-topics": tables.topics,
+    "demo-story": demo_pages.story,
     "machine-diagram": diagram.mermaid,
     "machine-signals": diagram.signals_table,
     "machine-table": diagram.transitions_table,

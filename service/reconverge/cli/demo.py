@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final
 
 import aiohttp
+import orjson
 import typer
 from rich.console import Console, Group
 from rich.live import Live
@@ -143,7 +144,8 @@ def demo(
 
     Starts an embedded broker and the service, reads the engines' logs with the tap, publishes the
     events as they come, lets a router stand-in obey the caps, shows the session live, and ends by
-    itself after about a minute with the incident in plain words and a picture. Needs nothing but
+    itself after about a minute with the incident in plain words, a picture (SVG, PNG) and all
+    figures (JSON). Needs nothing but
     this package with its `demo` extra, and opens ports on loopback only.
 
         reconverge demo
@@ -168,6 +170,7 @@ def demo(
         leave(Exit.ENVIRONMENT, [error])
     story = tell(told)
     (out / "incident.txt").write_text(story, encoding="utf-8")
-    draw(told, out / "incident.svg", out / "incident.png")
+    (out / "incident.json").write_bytes(orjson.dumps(told, option=orjson.OPT_INDENT_2))
+    draw(told, story, out / "incident.svg", out / "incident.png")
     console.print(f"\n{story}", markup=False, soft_wrap=True)
     console.print(f"[dim]The picture: {out / 'incident.svg'}[/]", soft_wrap=True)

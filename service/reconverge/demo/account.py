@@ -5,7 +5,7 @@ Seconds count from the failure, on the recording's clock, whatever the speed it 
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from reconverge.core.effects import Cap, Episode, State
 from reconverge.core.events import (
@@ -36,7 +36,8 @@ class Unfinished(Exception):
     """The run holds no whole incident; the message says what is missing."""
 
 
-class Order(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Order:
     """An order of which the socket gives a wrong idea."""
 
     order_id: str
@@ -46,14 +47,16 @@ class Order(NamedTuple):
     notional: float
 
 
-class Misled(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Misled:
     """What a router that trusts the socket has wrong at the moment that it is back."""
 
     believed_not_working: tuple[Order, ...]
     working_not_believed: tuple[Order, ...]
 
 
-class Replay(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Replay:
     """What the venue's resend brought back, and what it could not."""
 
     requested: tuple[tuple[int, int | None], ...]
@@ -66,17 +69,32 @@ class Replay(NamedTuple):
     """When no number was missing any more."""
 
 
-class Snapshot(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An order on which the two views still disagree."""
+
+    order: str
+    symbol: str
+    entry: str
+    venue: str
+    """What either view says of it: a state, and the open quantity."""
+    in_flight: tuple[str, ...]
+    """Requests about it without an answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
     """The mass status that settled what no replay could."""
 
-    left: tuple[str, ...]
+    left: tuple[Left, ...]
     """What the two views still disagreed on when it was asked for."""
     rows: int
     asked_s: float
     complete_s: float
 
 
-class Step(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Step:
     """A state entered."""
 
     at_s: float
@@ -84,7 +102,8 @@ class Step(NamedTuple):
     signal: str
 
 
-class CapStep(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CapStep:
     """A cap published."""
 
     at_s: float
@@ -94,7 +113,8 @@ class CapStep(NamedTuple):
     state: State
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Point:
     """Truth at one moment; a value holds until the next point."""
 
     at_s: float
@@ -106,7 +126,8 @@ class Point(NamedTuple):
     """Numbers missing, all sources."""
 
 
-class Backlog(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Backlog:
     """How far all parents were behind their schedules."""
 
     peak: float
@@ -253,7 +274,10 @@ def _snapshot(inputs: Sequence[Folded], at_s: Seconds) -> Snapshot | None:
         return None
     orders = _told(inputs[:asked])
     return Snapshot(
-        left=tuple(str(row) for row in orders.disagreements(_DISAGREEMENTS_MAX)),
+        left=tuple(
+            Left(row.order, row.symbol, row.entry, row.venue, row.in_flight)
+            for row in orders.disagreements(_DISAGREEMENTS_MAX)
+        ),
         rows=sum(isinstance(f.event, MassStatusRow) for f in inputs),
         asked_s=at_s(inputs[asked].now_ns),
         complete_s=at_s(ended.now_ns),
@@ -288,7 +312,7 @@ def _in_hindsight(inputs: Iterable[Folded], now_ns: int) -> Orders:
 
 def _in_flight(inputs: Iterable[Folded]) -> tuple[str, ...]:
     rows = _told(inputs).disagreements(_DISAGREEMENTS_MAX)
-    return tuple(request for row in rows for request in row.in_flight)
+    return tuple(sorted(request for row in rows for request in row.in_flight))
 
 
 def _misled(inputs: Sequence[Folded], up: int) -> Misled:

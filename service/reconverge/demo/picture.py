@@ -50,14 +50,18 @@ Series = Sequence[tuple[float, float]]
 """Values over seconds; each holds until the next."""
 
 
-def draw(account: Account, *paths: Path) -> None:
-    """Write the picture to each path, in the format that its suffix names."""
+def draw(account: Account, story: str, *paths: Path) -> None:
+    """Write the picture to each path, in the format that its suffix names.
+
+    An SVG file carries the story, for those who cannot see it.
+    """
     with mpl.rc_context(_STYLE):
         figure = _figure(account)
         FigureCanvasAgg(figure)
         for path in paths:
             # Without the date the same incident gives the same file.
-            metadata = {"Date": None} if path.suffix == ".svg" else None
+            told = {"Title": _clocks(account), "Description": story, "Date": None}
+            metadata = told if path.suffix == ".svg" else None
             figure.savefig(path, dpi=100, metadata=metadata)
 
 
@@ -91,14 +95,15 @@ def _diverged(a: Account) -> tuple[float, float]:
 
 
 def _title(figure: Figure, a: Account) -> None:
-    clocks = (
-        f"The link was down for {a.link_down_s:.1f} s. "
-        f"The state was diverged for {a.diverged_s:.1f} s."
-    )
     count = len(a.misled.believed_not_working) + len(a.misled.working_not_believed)
     socket = f"When the socket was back, a router that trusted it was wrong about {count} orders."
-    figure.text(_LEFT, 0.951, clocks, fontsize=20, fontweight="bold")
+    figure.text(_LEFT, 0.951, _clocks(a), fontsize=20, fontweight="bold")
     figure.text(_LEFT, 0.917, socket, fontsize=12, color=_MUTED)
+
+
+def _clocks(a: Account) -> str:
+    link = f"The link was down for {a.link_down_s:.1f} s."
+    return f"{link} The state was diverged for {a.diverged_s:.1f} s."
 
 
 def _state_band(axes: Axes, a: Account, end_s: float) -> None:

@@ -5,9 +5,10 @@ from textwrap import wrap
 from typing import Final
 
 from reconverge.core.effects import State
-from reconverge.demo.account import Account, Order, Replay, Snapshot
+from reconverge.demo.account import Account, Left, Order, Replay, Snapshot
 
 _WIDTH: Final = 88
+_INDENT: Final = " " * 11
 _SIGNALS: Final = {
     "hard_failure": "the link broke",
     "silent_divergence": "the views parted with the link up",
@@ -44,7 +45,7 @@ def _clocks(a: Account) -> Iterator[str]:
 
 
 def _socket(a: Account) -> Iterator[str]:
-    phantom, unknown = a.misled
+    phantom, unknown = a.misled.believed_not_working, a.misled.working_not_believed
     count = len(phantom) + len(unknown)
     yield (f"When the socket was back, a router that trusted it was wrong about {_orders(count)}:")
     yield from _believed("believed working, and were not", phantom)
@@ -63,20 +64,31 @@ def _believed(what: str, orders: tuple[Order, ...]) -> Iterator[str]:
 
 
 def _recovery(replay: Replay, snapshot: Snapshot | None) -> Iterator[str]:
-    ranges = ", ".join(f"{first}-{last or ''}" for first, last in replay.requested)
+    ranges = ", ".join(
+        f"from {first}" if last is None else f"{first} to {last}"
+        for first, last in replay.requested
+    )
     yield "What recovered it:"
     yield (
-        f"{replay.closed_s:+7.2f} s  replay: {replay.missing} numbers were missing; asked for"
-        f" {ranges}; {replay.messages} came again,"
+        f"{replay.closed_s:+7.2f} s  a replay: {replay.missing} numbers were missing, asked for"
+        f" {ranges};"
     )
-    yield "           the rest was gap-filled as if it had never mattered"
+    yield f"{_INDENT}{replay.messages} messages came again, the rest was gap-filled"
     if snapshot:
         yield (
-            f"{snapshot.complete_s:+7.2f} s  mass status: {_orders(snapshot.rows)} the venue has;"
-            f" settled what no replay brought back:"
+            f"{snapshot.complete_s:+7.2f} s  a mass status of {_orders(snapshot.rows)}, which"
+            " settled what no replay brought back:"
         )
-        for row in snapshot.left:
-            yield f"           {row}"
+        for left in snapshot.left:
+            yield f"{_INDENT}{_left(left)}"
+
+
+def _left(left: Left) -> str:
+    name = f"{left.order} ({left.symbol})"
+    if left.in_flight and left.venue.startswith("unknown"):
+        return f"{name}: sent, and the venue never had it"
+    entry, venue = (view.removesuffix(" 0") for view in (left.entry, left.venue))
+    return f"{name}: {entry} as far as the socket said, {venue} at the venue"
 
 
 def _path(a: Account) -> Iterator[str]:
