@@ -51,7 +51,9 @@ class PartitionAudit:
             origin = told[f"{HEADER_PREFIX}topic"].decode(), int(told[f"{HEADER_PREFIX}offset"])
             original = self._cluster.topics[origin[0], self._partition][origin[1]]
             left = f"{HEADER_PREFIX}value_left_at_origin" in told
-            same = record.value == original.value or (left and len(original.value or b"") > RECORD_BYTES_MAX)
+            same = record.value == original.value or (
+                left and len(original.value or b"") > RECORD_BYTES_MAX
+            )
             self._require(same, f"{origin} was set aside with other bytes")
             self._set_aside.add(origin)
 

@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 from reconverge.stream.log import Headers, LogError, Message, OutcomeUnknown, OutOfRange, TooLarge
 from tests.sim.loop import VirtualLoop
 
-RECORD_BYTES_MAX = 1_000
+START_NS = 1_700_000_000_000_000_000
+RECORD_BYTES_MAX = 50_000
 
 
 class Written(NamedTuple):
@@ -64,7 +65,7 @@ class Process:
         self._held: list[Callable[[], None]] = []
 
     def wall_ns(self) -> int:
-        return 1_700_000_000_000_000_000 + self._loop.now_ns() + self.clock_offset_ns
+        return START_NS + self._loop.now_ns() + self.clock_offset_ns
 
     def pause(self, seconds: float) -> None:
         self._paused_until = max(self._paused_until, self._loop.time() + seconds)
@@ -112,7 +113,7 @@ class Cluster:
     ) -> int:
         """Append to a partition, tell the watchers, wake the readers."""
         log = self.topics[topic, partition]
-        timestamp = (1_700_000_000_000_000_000 + self.loop.now_ns()) // 1_000_000
+        timestamp = (START_NS + self.loop.now_ns()) // 1_000_000
         record = Written(topic, len(log), timestamp, key, value, tuple(headers))
         log.append(record)
         for watch in self.watchers:

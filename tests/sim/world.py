@@ -16,9 +16,9 @@ from reconverge.stream.options import Deadlines, Limits, Options
 from reconverge.stream.service import Service
 from reconverge.stream.worker import Context
 from tests.sim.audit import PartitionAudit, Violation
-from tests.sim.cluster import Cluster, Process, SimLog, Weather
+from tests.sim.cluster import START_NS, Cluster, Process, SimLog, Weather, Written
+from tests.sim.load import POLICIES, DeskLoad, Load, ToyLoad
 from tests.sim.loop import VirtualLoop
-from tests.sim.toy import ToyFolds, ToySession, event
 
 SESSION_S = 3.0
 """The group forgets a member it has not heard of for this long."""
@@ -54,6 +54,7 @@ class Plan:
     """Everything that a run depends on."""
 
     seed: int
+    load: str = "toy"
     processes: int = 2
     partitions: int = 1
     events: int = 80
@@ -74,7 +75,10 @@ WEATHERS = (
 )
 
 
-def plan(seed: int) -> Plan:
+LOADS: dict[str, type[ToyLoad | DeskLoad]] = {"toy": ToyLoad, "desk": DeskLoad}
+
+
+def plan(seed: int, load: str = "toy") -> Plan:
     """A swarm.
 
     Each seed has its own mix of fault kinds, so that rare ones also meet without the common ones.
@@ -83,6 +87,7 @@ def plan(seed: int) -> Plan:
     kinds = random.sample(KINDS, random.randint(1, len(KINDS)))
     base = Plan(
         seed,
+        load,
         processes=random.randint(1, 3),
         partitions=random.choice((1, 1, 2)),
         events=random.randint(20, 120),
@@ -145,7 +150,7 @@ class Member:
         options = replace(OPTIONS, member=name)
         clock = lambda: Clock(self.process.wall_ns, world.loop.now_ns)  # noqa: E731
         context = Context(
-            ToyFolds(), world.policies, options, world.watcher, clock, asyncio.Semaphore(1)
+            world.load.folds, POLICIES, options, world.watcher, clock, asyncio.Semaphore(1)
         )
         self.service = Service(context, self._connect, self.membership)
         self.stop = asyncio.Event()
@@ -169,9 +174,10 @@ class World:
         self.random = Random(plan.seed + 1)
         self.cluster = Cluster(loop, self.random)
         self.watcher = Watcher()
-        self.policies = [{"id": "base"}]
+        self.load: Load = LOADS[plan.load](self.random, plan.partitions, self._send)
         self.audits = {
-            p: PartitionAudit(self.cluster, p, ToyFolds(), OPTIONS) for p in range(plan.partitions)
+            p: PartitionAudit(self.cluster, p, self.load.folds, OPTIONS)
+            for p in range(plan.partitions)
         }
         self.violations: list[Violation] = []
         self.cluster.watchers.append(self._watch)
@@ -179,13 +185,12 @@ class World:
         self._born = 0
         self._believed: list[Member] = []
         self._offset = 0
-        self._truth: dict[tuple[int, str], ToySession] = {}
 
     async def run(self) -> None:
         """Play the plan, calm down, and require that all is well. Raises `Violation`."""
         for _ in range(self.plan.processes):
             self._start()
-        background = [asyncio.create_task(self._coordinate()), asyncio.create_task(self._load())]
+        background = [asyncio.create_task(self._coordinate()), asyncio.create_task(self._feed())]
         try:
             for fault in self.plan.faults:
                 await asyncio.sleep(max(0.0, fault.at_s - self.loop.time()))
@@ -280,39 +285,17 @@ class World:
             mine = frozenset(p for p in self.audits if (p + self._offset) % count == index)
             self.loop.call_later(self.random.uniform(0.0, 0.5), member.membership.tell, mine)
 
-    # The load, and the truth about it.
-
-    async def _load(self) -> None:
+    async def _feed(self) -> None:
         for _ in range(self.plan.events):
             await asyncio.sleep(self.random.expovariate(self.plan.events / self.plan.seconds))
-            partition = self.random.choice(list(self.audits))
-            kind = self.random.random()
-            if kind < 0.05:
-                topic = self.random.choice(OPTIONS.topics.inputs)
-                self.cluster.write(
-                    topic,
-                    partition,
-                    b"k",
-                    self.random.choice([b"{", None, b'{"type":"x"}', b"x" * 1_200]),
-                )
-            else:
-                self._event(
-                    partition, rejected=kind < 0.1, policy="changed" if kind > 0.98 else None
-                )
+            self.load.step(self._now_ns())
+        self.load.end(self._now_ns())
 
-    def _event(self, partition: int, *, rejected: bool, policy: str | None) -> None:
-        session, topic = (
-            f"s{self.random.randrange(3)}-{partition}",
-            self.random.choice(OPTIONS.topics.inputs),
-        )
-        truth = self._truth.setdefault((partition, session), ToySession())
-        number = -1 if rejected else truth.last.get(topic, 0) + 1
-        if not rejected:
-            truth.last[topic] = number
-            truth.count += 1
-        self.cluster.write(
-            topic, partition, session.encode(), event(session, topic, number, policy)
-        )
+    def _send(self, topic: str, partition: int, key: bytes, value: bytes | None) -> None:
+        self.cluster.write(topic, partition, key, value)
+
+    def _now_ns(self) -> int:
+        return START_NS + self.loop.now_ns()
 
     # The end.
 
@@ -339,7 +322,9 @@ class World:
         self._raise()
         for partition, audit in self.audits.items():
             audit.finished()
-            self._check_truth(partition, audit)
+            disagreement = self.load.disagreement(partition, audit.ledger.fold)
+            if disagreement:
+                raise Violation(f"partition {partition}: {disagreement}")
 
     def _served(self) -> bool:
         consumed = all(
@@ -358,29 +343,19 @@ class World:
 
     def _check_caps_flow(self) -> None:
         """Clocks differ here, so that it is only asked whether there is a cap at all."""
-        for p, session in self._truth:
-            if self._truth[p, session].count and session not in self.audits[p].newest_cap_ns:
-                raise Violation(f"{session} has no cap")
-
-    def _check_truth(self, partition: int, audit: PartitionAudit) -> None:
-        sessions = audit.ledger.fold.sessions  # type: ignore[attr-defined]
-        held = {name: (session.last, session.count) for name, session in sessions.items()}
-        truth = {
-            name: (t.last, t.count)
-            for (p, name), t in self._truth.items()
-            if p == partition and t.count
-        }
-        if held != truth:
-            raise Violation(f"partition {partition} holds {held}, the truth is {truth}")
+        for partition, audit in self.audits.items():
+            without = set(self.load.sessions(partition)) - audit.newest_cap_ns.keys()
+            if without:
+                raise Violation(f"no cap for {without}")
 
     def _state(self) -> str:
         return str(
             [(m.process.name, m.process.alive, m.service.status()) for m in self.members]
         ) + str(self.watcher.conditions[-10:])
 
-    def _watch(self, partition: int, record: object) -> None:
+    def _watch(self, partition: int, record: Written) -> None:
         try:
-            self.audits[partition].written(record)  # type: ignore[arg-type]
+            self.audits[partition].written(record)
         except Violation as violation:
             self.violations.append(violation)
 
