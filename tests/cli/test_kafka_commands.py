@@ -1,6 +1,9 @@
 """The commands that talk to a broker: embedded where that is enough, real Kafka where it is not."""
 
 import json
+import signal
+import subprocess
+import sys
 import time
 from typing import Any
 
@@ -140,3 +143,19 @@ def test_more_partitions_than_the_topics_have_are_refused(run: Run, kafka: Kafka
     done = run(*args, RECONVERGE_TOPIC_PREFIX="fixed.")
     assert done.returncode == 3
     assert "existing topics have 2" in done.stderr
+
+
+def test_watch_follows_changes_until_interrupted(embedded: Embedded) -> None:
+    embedded.touch("caps")
+    command = [sys.executable, "-c", "from reconverge.cli import main; main()"]
+    args = ["watch", "--json", "--bootstrap-servers", embedded.address]
+    with subprocess.Popen([*command, *args], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for sequence in (1, 2):
+            update = {"sequence": sequence, "cap": sequence / 10}
+            cap = EXAMPLES["cap"].model_copy(update=update)
+            embedded.send("caps", cap.model_dump_json().encode())
+            shown = json.loads(process.stdout.readline())
+            assert (shown["sequence"], shown["cap"]) == (sequence, sequence / 10)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0

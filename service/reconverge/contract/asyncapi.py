@@ -10,7 +10,7 @@ from reconverge.contract.examples import EXAMPLES, as_written
 from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
 from reconverge.core.events import ControlEvent, OrderStreamEvent, ParentsEvent
 from reconverge.core.wire import SCHEMA_MAJOR, Message
-from reconverge.topics import TOPICS, Topic
+from reconverge.topics import INPUTS, QUARANTINE, TOPICS, Topic
 
 _BINDING: Final = "0.5.0"
 """Version of AsyncAPI's Kafka bindings."""
@@ -51,16 +51,50 @@ def document() -> dict[str, Any]:
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
         "defaultContentType": "application/json",
-        "channels": {topic.name: _channel(topic) for topic in public},
-        "operations": {_operation_name(topic): _operation(topic) for topic in public},
+        "channels": {topic.name: _channel(topic) for topic in public} | {"dlq": _DEAD_LETTERS},
+        "operations": {_operation_name(topic): _operation(topic) for topic in public}
+        | {"send-dlq": {"action": "send", "channel": {"$ref": "#/channels/dlq"}}},
         "components": {
             "messages": {
                 name: _message(name, model, folder)
                 for folder, models in (("events", EVENTS), ("outputs", OUTPUTS))
                 for name, model in models.items()
             }
+            | {"dead_letter": _DEAD_LETTER}
         },
     }
+
+
+_DEAD_LETTERS: Final[dict[str, Any]] = {
+    "address": f"{QUARANTINE}{{topic}}",
+    "description": "Records of an input topic that were set aside, and why.",
+    "parameters": {
+        "topic": {"enum": list(INPUTS), "description": "The input topic, prefix and all."}
+    },
+    "messages": {"dead_letter": {"$ref": "#/components/messages/dead_letter"}},
+}
+_HEADERS: Final = {
+    "topic": "Where the record was read.",
+    "partition": "Its partition there.",
+    "offset": "Its offset there.",
+    "timestamp_ms": "Its timestamp there. Milliseconds, UTC.",
+    "disposition": "malformed, unsupported_type, unsupported_version or rejected.",
+    "error": "What was wrong, for a person to read.",
+}
+_DEAD_LETTER: Final[dict[str, Any]] = {
+    "name": "dead_letter",
+    "title": "DeadLetter",
+    "summary": "A record nobody could fold: key, value and headers as they came, and these headers.",
+    "contentType": "application/octet-stream",
+    "headers": {
+        "type": "object",
+        "properties": {
+            f"reconverge.{name}": {"type": "string", "description": text}
+            for name, text in _HEADERS.items()
+        },
+        "required": [f"reconverge.{name}" for name in _HEADERS],
+    },
+}
 
 
 def _channel(topic: Topic) -> dict[str, Any]:
