@@ -65,6 +65,22 @@ def test_what_cannot_be_read_is_kept_and_shows_in_the_exit_code(tmp_path: Path) 
         assert line.startswith(b"#") or line in source
 
 
+def test_only_the_first_rejects_are_shown(log: Path) -> None:
+    log.write_bytes(b"".join(map(PLAIN, TALK)) + b"what?\n" * 25)
+    done = run(log, *OPTIONS)
+    assert done.exit_code == 1
+    assert done.stderr.count("what?") == 10
+    assert "... and 15 more" in done.stderr
+
+
+def test_what_of_ours_cannot_be_held_is_told(log: Path) -> None:
+    body = ((11, "c"), (55, "X"), (54, "7"), (38, "1"))
+    log.write_bytes(b"".join(map(PLAIN, (*TALK, out("D", 2, *body, at_ms=2)))))
+    done = run(log, *OPTIONS)
+    assert done.exit_code == 0
+    assert "kept as other_message" in done.stderr
+
+
 def test_people_get_a_summary_they_can_read() -> None:
     done = run(LOGS / "app.log", *OPTIONS, "--utc-offset", "+01:00", "--peer", "VENUE")
     assert "lines that could not be read" in done.stderr

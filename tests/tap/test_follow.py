@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconverge.core.events import StreamEvent
+from reconverge.tap import source
 from reconverge.tap.framing import Frame, Piece, Unreadable
 from reconverge.tap.pipeline import Tap
 from reconverge.tap.run import follow, read
@@ -144,15 +145,21 @@ def test_what_is_left_at_the_end_is_read_or_said(path: Path, log: Log) -> None:
     assert isinstance(broken, Unreadable)
 
 
-def test_a_stream_without_line_ends_is_read_in_pieces(tmp_path: Path) -> None:
-    """Longer than any line may be."""
-    count = 60_000
-    stream = b"".join(inn("0", seq).encode() for seq in range(1, count + 1))
-    assert len(stream) > 4 << 20
+def test_a_stream_without_line_ends_is_read_in_pieces(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source, "_READ_BYTES", 1_000)
+    monkeypatch.setattr(source, "_LINE_BYTES_MAX", 10_000)
+    stream = b"".join(inn("0", seq).encode() for seq in range(1, 501))
     path = tmp_path / "raw"
     path.write_bytes(stream)
     with Log(path) as log:
-        assert seqs(log.all()) == list(range(1, count + 1))
+        assert seqs(log.all()) == list(range(1, 501))
+    path.write_bytes(b"x" * 25_000 + stream)
+    with Log(path) as log:
+        *noise, last = log.all()
+        assert isinstance(last, Frame)
+        assert b"".join(each.raw for each in noise if isinstance(each, Unreadable))[:20_000]
 
 
 @settings(

@@ -121,6 +121,17 @@ def test_a_message_within_an_engines_note_is_no_message() -> None:
         assert [type(piece) for piece in pieces(line, file)] == [Note]
 
 
+def test_a_time_that_is_none_is_no_time() -> None:
+    assert [p.origin.line for p in pieces(b"20241399-09:30:00 : hello\n")] == [1]
+    assert reasons(b"20241399-09:30:00 : hello\n") == ["neither a FIX message nor an engine's note"]
+
+
+def test_what_stands_between_messages_is_not_lost() -> None:
+    broken = GOOD.replace(b"8=FIX.4.4\x01", b"")
+    assert reasons(GOOD + broken + GOOD) == ["no BeginString (8)"]
+    assert reasons(GOOD + b" <- resent -> " + GOOD) == []
+
+
 def test_blank_lines_and_comments_say_nothing() -> None:
     assert pieces(b"\n  \r\n)\n# 35=0 49=X\n") == []
 

@@ -22,8 +22,9 @@ from reconverge.core.events import (
     SequenceReset,
 )
 from reconverge.tap import mapping, orders
+from reconverge.tap.merge import by_time
 from reconverge.tap.translate import Identity
-from tests.tap.fixtext import Sent, inn, out, tap_messages
+from tests.tap.fixtext import Sent, inn, out, pieces, tap, tap_messages
 
 Pairs = tuple[tuple[int, str], ...]
 
@@ -176,12 +177,38 @@ def test_what_the_venue_says_and_the_contract_cannot_hold_leaves_a_gap() -> None
         assert [each.reason for each in tapped.rejects] == [why]
 
 
-def test_the_header_must_have_a_number_and_a_time() -> None:
-    good = inn("0", 5)
-    text = good.encode().decode()
-    assert reasons(inn("0", 5, header=((43, "maybe"),))) == ["tag 43: 'maybe' is neither Y nor N"]
-    assert "52=" in text
-    assert reasons(Sent("0", -5)) == ["tag 34: '-5' is not a number"]
+@pytest.mark.parametrize(
+    ("field", "written", "reason"),
+    [
+        ("34", "", "no MsgSeqNum (34)"),
+        ("34", "34=-5", "tag 34: '-5' is not a number"),
+        ("52", "", "no SendingTime (52)"),
+        ("52", "52=yesterday", "tag 52: 'yesterday' is not a FIX UTC timestamp"),
+        ("49", "", "no SenderCompID (49)"),
+        ("35", "", "no MsgType (35)"),
+        ("35", "35=0|43=maybe", "tag 43: 'maybe' is neither Y nor N"),
+        ("35", "35=0|x=1", "a tag is not a number"),
+        ("35", "35=0|nonsense", "the fields cannot be told apart"),
+    ],
+)
+def test_the_header_must_be_whole(field: str, written: str, reason: str) -> None:
+    """Also where the line has no time, so that SendingTime must do."""
+    fields = inn("0", 5).encode().decode()[:-1].split("\x01")[2:-1]
+    kept = (written if each.split("=")[0] == field else each for each in fields)
+    body = "".join(f"{each}\x01" for each in "|".join(filter(None, kept)).split("|"))
+    text = f"8=FIX.4.4\x019={len(body)}\x01{body}".encode()
+    text += b"10=%03d\x01\n" % (sum(text) % 256)
+    for line in (text, b"20240102-09:30:00 : " + text):
+        tapped = tap(by_time([pieces(line)]))
+        assert tapped.events == []
+        (reject,) = tapped.rejects
+        assert reject.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("body", [((7, "1"),), ((16, "1"),), ()])
+def test_a_resend_request_without_a_range_says_nothing(body: Pairs) -> None:
+    (reason,) = reasons(inn("2", 5, *body))
+    assert reason in {"no EndSeqNo (16)", "no BeginSeqNo (7)"}
 
 
 def test_a_resent_message_happened_when_it_was_first_sent() -> None:

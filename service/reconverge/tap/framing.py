@@ -131,20 +131,30 @@ class Framer:
         return [self._unreadable(number, "the message breaks off", prefix.text + raw)]
 
     def _messages(self, number: int, text: bytes, prefix: Prefix) -> list[Piece]:
+        """The messages in ``text``, which begins with one, and what stands between them."""
         found: list[Piece] = []
-        while (start := text.find(b"8=FIX")) >= 0:
-            text = text[start:]
-            end = _end(text)
+        at = 0
+        while (start := text.find(b"8=FIX", at)) >= 0:
+            found += self._remainder(number, text[at:start])
+            end = _end(text, start)
             if end is None:
-                self._spread, self._spread_from = [text], (number, prefix)
-                return found
-            found.append(self._frame(number, text[:end], prefix))
-            text, prefix = text[end:], prefix._replace(text=b"")
-        if text and b"8=FIX".startswith(text):
-            self._spread, self._spread_from = [text], (number, prefix)  # a line break cut it in two
-        elif _LOOKS_LIKE_FIX.search(text):
-            found.append(self._unreadable(number, "no BeginString (8)", text))
-        return found
+                return found + self._wait(number, text[start:], prefix)
+            found.append(self._frame(number, text[start:end], prefix))
+            at, prefix = end, prefix._replace(text=b"")
+        rest = text[at:]
+        if rest and b"8=FIX".startswith(rest):  # a line break cut the next one in two
+            return found + self._wait(number, rest, prefix)
+        return found + self._remainder(number, rest)
+
+    def _wait(self, number: int, text: bytes, prefix: Prefix) -> list[Piece]:
+        """Keep a message that has not ended until more lines come."""
+        self._spread, self._spread_from = [text], (number, prefix)
+        return []
+
+    def _remainder(self, number: int, text: bytes) -> list[Piece]:
+        """Decoration beside a message, unless it looks like a piece of one."""
+        is_lost = _LOOKS_LIKE_FIX.search(text) is not None
+        return [self._unreadable(number, "no BeginString (8)", text)] if is_lost else []
 
     def _continue(self, line: bytes) -> list[Piece]:
         """Add a line to a message that runs over several, and see whether it has ended.
@@ -230,20 +240,21 @@ def _begins_anew(line: bytes) -> bool:
     return line.startswith(b"8=FIX") or _RECORD_START.match(line) is not None
 
 
-def _end(text: bytes) -> int | None:
-    """Where the message that ``text`` starts with ends; None while it may go on in the next line.
+def _end(text: bytes, start: int = 0) -> int | None:
+    """Where the message that begins at ``start`` ends; None while the next line may go on with it.
 
     BodyLength says where, if CheckSum is there. Otherwise the next CheckSum or the next message
     ends it, and the check that follows names the fault.
     """
-    head = wire.HEAD.match(text)
-    following = text.find(b"8=FIX", 5)
+    head = wire.HEAD.match(text, start)
     if head is not None and head[2] == wire.SOH:
         trailer = _TRAILER.match(text, head.end() + int(head[3]))
         if trailer is not None:
             return trailer.end()
-    delimiter = b"\x01" if head is None else head[2]
-    trailer = _trailer(delimiter).search(text, 0, len(text) if following < 0 else following)
+    following = text.find(b"8=FIX", start + 5)
+    limit = len(text) if following < 0 else following
+    delimiter = wire.SOH if head is None else head[2]
+    trailer = _trailer(delimiter).search(text, start, limit)
     if trailer is not None:
         return trailer.end()
     return None if following < 0 else following
