@@ -84,7 +84,7 @@ _HEADERS: Final = {
 _DEAD_LETTER: Final[dict[str, Any]] = {
     "name": "dead_letter",
     "title": "DeadLetter",
-    "summary": "A record nobody could fold: key, value and headers as they came, and these headers.",
+    "summary": "A record nobody could fold: key, value and headers as they came, and these.",
     "contentType": "application/octet-stream",
     "headers": {
         "type": "object",

@@ -42,8 +42,8 @@ def message_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def paragraph(docstring: str) -> str:
-    """A docstring on one line: what wraps at the source's margin is one paragraph to a reader."""
-    return " ".join(docstring.split())
+    """A docstring on one line, as Markdown: the source's line ends mean nothing to a reader."""
+    return " ".join(docstring.replace("``", "`").split())
 
 
 def union_schema(title: str, folder: str, models: dict[str, type[Message]]) -> dict[str, Any]:
