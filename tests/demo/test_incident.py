@@ -8,11 +8,12 @@ import pytest
 
 from reconverge.core.effects import State
 from reconverge.core.machine import RISING
-from reconverge.core.policy import Policy, differences
+from reconverge.core.policy import Policy, PolicyRefused, differences
 from reconverge.demo.account import Order, Unfinished, account
 from reconverge.demo.picture import draw
 from reconverge.demo.recording import demo_policy, load
 from reconverge.demo.story import tell
+from reconverge.demo.timeline import SPEED_MAX, quicker
 from tests.demo.pages import PICTURE, incident, rehearsed
 
 INCIDENT = Path(__file__).parents[2] / "service" / "reconverge" / "demo" / "incident"
@@ -109,6 +110,12 @@ def test_at_any_speed_the_same_incident_is_told(speed: float) -> None:
     assert [(step.state, step.signal) for step in quick.steps] == [
         (step.state, step.signal) for step in real.steps
     ]
+
+
+def test_no_speed_leaves_the_policy_less_than_it_may_have() -> None:
+    quicker(demo_policy(), SPEED_MAX)
+    with pytest.raises(PolicyRefused, match="heartbeat_ms"):
+        quicker(demo_policy(), SPEED_MAX + 1)
 
 
 def test_a_run_that_was_cut_off_is_not_told_as_if_it_were_whole() -> None:

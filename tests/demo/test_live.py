@@ -11,7 +11,7 @@ import pytest
 from tests.demo.pages import incident
 from tests.demo.test_incident import PATH, TRUTH
 
-SPEED = 6
+SPEED = 4
 DELAY_S = 0.25  # of this machine, at either end of an interval
 
 

@@ -34,6 +34,9 @@ _LEAD_NS: Final = 1_000_000_000
 """From the start of the play to its first message: every feed is connected by then."""
 _CLOSE_S: Final = 20.0
 """Longest wait, after the last message, for the episode to close."""
+_INTRODUCTION: Final = (
+    "Two real FIX engines trade. At second 17 the primary gateway dies with requests in flight."
+)
 _REFRESH_S: Final = 0.25
 """How often the view is drawn anew."""
 _NS_PER_S: Final = 1e9
@@ -82,7 +85,8 @@ async def _perform(address: str, speed: float, folder: Path, console: Console) -
     recording, narrator = load(), Narrator(console)
     async with Witness(address, narrator.hear) as witness:
         async with service(address, folder / "service.log") as url:
-            console.print(f"[dim]The service is up: {url}/status, {url}/metrics[/]", soft_wrap=True)
+            console.print(_INTRODUCTION)
+            console.print(f"[dim]The service: {url}/status, {url}/metrics[/]", soft_wrap=True)
             timeline = Timeline(recording.begin_ns, time.time_ns() + _LEAD_NS, speed)
             narrator.timeline = timeline
             await _play(recording, witness, narrator, address, url)
@@ -165,7 +169,8 @@ def demo(
         with broker(topic.name for topic in TOPICS) as address:
             told = account(asyncio.run(_perform(address, speed, out, console)))
     except Unfinished as reason:
-        leave(Exit.FOUND, [f"{reason}; the service's log is {out / 'service.log'}"])
+        slower = " (at a lower --speed, a busy machine's delays weigh less)" if speed > 1 else ""
+        leave(Exit.FOUND, [f"{reason}{slower}; the service's log is {out / 'service.log'}"])
     except ServiceFailed as error:
         leave(Exit.ENVIRONMENT, [error])
     story = tell(told)

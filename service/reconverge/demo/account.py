@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconverge.core.effects import Cap, Episode, State
+from reconverge.core.effects import Alert, Cap, Episode, State
 from reconverge.core.events import (
     Disconnect,
     GapFill,
@@ -114,6 +114,15 @@ class CapStep:
 
 
 @dataclass(frozen=True, slots=True)
+class Warned:
+    """An alert."""
+
+    at_s: float
+    name: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
 class Point:
     """Truth at one moment; a value holds until the next point."""
 
@@ -161,6 +170,7 @@ class Account:
     misled: Misled
     replay: Replay
     snapshot: Snapshot | None
+    alerts: tuple[Warned, ...]
     backlog: Backlog
     points: tuple[Point, ...]
 
@@ -192,6 +202,11 @@ def account(trace: Trace) -> Account:
         misled=_misled(trace.inputs, up),
         replay=_replay(trace, at_s),
         snapshot=_snapshot(trace.inputs, at_s),
+        alerts=tuple(
+            Warned(at_s(effect.event_ns), effect.name, effect.detail)
+            for effect in trace.effects
+            if isinstance(effect, Alert)
+        ),
         backlog=_backlog(trace, failed_ns, at_s),
         points=tuple(
             Point(at_s(r.now_ns), r.raw, r.settled, r.quantity, r.outstanding)

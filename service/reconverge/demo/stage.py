@@ -59,13 +59,7 @@ async def service(address: str, log: Path) -> AsyncIterator[str]:
             stderr=written,
         )  # fmt: skip
         try:
-            async with asyncio.timeout(_READY_S):
-                url = await _serving(process, log)
-            yield url
-        except TimeoutError:
-            raise ServiceFailed(
-                f"the service is not ready after {_READY_S:g} s: see {log}"
-            ) from None
+            yield await _started(process, log)
         finally:
             await _leave(process)
     if process.returncode:
@@ -73,8 +67,16 @@ async def service(address: str, log: Path) -> AsyncIterator[str]:
 
 
 def _environment() -> dict[str, str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith(_PREFIX)}
+    ours = {k: v for k, v in os.environ.items() if not k.upper().startswith(_PREFIX)}
     return ours | {f"{_PREFIX}FETCH_WAIT_MS": str(FETCH_WAIT_MS)}
+
+
+async def _started(process: Process, log: Path) -> str:
+    try:
+        async with asyncio.timeout(_READY_S):
+            return await _serving(process, log)
+    except TimeoutError:
+        raise ServiceFailed(f"the service is not ready after {_READY_S:g} s: see {log}") from None
 
 
 async def _serving(process: Process, log: Path) -> str:
