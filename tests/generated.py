@@ -13,7 +13,7 @@ from reconverge.contract import tables
 from reconverge.core import alerts, diagram
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
-from tests.core import sequence_pages
+from tests.core import policy_pages, sequence_pages
 from tests.demo import pages as demo_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -29,6 +29,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "metrics-outputs": lambda: catalogue.table(catalogue.OUTPUTS),
     "metrics-session": lambda: catalogue.table(catalogue.SESSION),
     "metrics-shell": lambda: catalogue.table(catalogue.SHELL),
+    "policy": policy_pages.defaults,
     "sequence-findings": sequence_pages.findings,
     "sequence-rules": sequence_pages.rules,
     "sequence-venues": sequence_pages.venues,

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
+from reconverge.core.cap import catchup_multiple
 from reconverge.core.confidence import confidence
 from reconverge.core.effects import Episode
 from reconverge.core.order_index import Order
@@ -116,6 +117,28 @@ def _shadow(session: Session, _: list[str], __: int) -> str:
     return "; ".join(told) or "none"
 
 
+def _backlog(session: Session, _: list[str], now_ns: int) -> str:
+    told = [
+        f"{parent} {decimal_text(qty)} behind" for parent, qty in session.truth.backlogs(now_ns)
+    ]
+    return "; ".join(told) or "none"
+
+
+def _catchup(session: Session, _: list[str], __: int) -> str:
+    control = session.control
+    sigma_bps = session.truth.sigma_bps(control.policy.catch_up.sigma_bps)
+    return f"{catchup_multiple(control.machine.state, sigma_bps, control.policy):g}"
+
+
+def _decisions(session: Session, _: list[str], __: int) -> str:
+    episode = session.control.episode
+    kept = [] if episode is None else episode.decisions
+    return "; ".join(
+        f"{child} of {parent} under {cap:g}" + (f", acting on cap {sequence}" if sequence else "")
+        for _, child, parent, sequence, cap in kept
+    )
+
+
 def clocks(episode: Episode) -> str:
     """The clocks of a closed episode, and what it left."""
     ratios = {
@@ -138,4 +161,5 @@ def clocks(episode: Episode) -> str:
 _PROBES: Final[dict[str, Callable[[Session, list[str], int], str]]] = {
     "state": _state, "cap": _cap, "lss": _lss, "rwh": _rwh, "working": _working, "orders": _orders,
     "confidence": _confidence, "episode": _episode, "shadow": _shadow,
+    "backlog": _backlog, "catchup": _catchup, "decisions": _decisions,
 }  # fmt: skip

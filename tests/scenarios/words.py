@@ -289,9 +289,8 @@ class Vocabulary:
 
     def _attest(self, words: Words, _: str) -> Fields:
         fields: Fields = {"type": "attestation", "actor": words.take(), "reason": words.take()}
-        fields["orders_not_working"] = tuple(words.settings.pop("orders", "").split(",")) * (
-            "orders" in words.settings
-        )
+        orders = words.settings.pop("orders", None)
+        fields["orders_not_working"] = tuple(orders.split(",")) if orders else ()
         numbers = words.match(re.compile(r"^\d+(-\d+)?$"))
         if numbers is not None:
             fields |= span(numbers[0])
@@ -356,7 +355,7 @@ def merged(document: Fields, settings: dict[str, str]) -> Fields:
 
 def _status(fields: Fields) -> str:
     """The order status that goes with an executed and an open quantity."""
-    if fields["leaves_qty"]:
+    if fields["leaves_qty"] is None or fields["leaves_qty"]:
         return "partially_filled" if fields["cum_qty"] else "new"
     return "filled" if fields["cum_qty"] else "canceled"
 
