@@ -256,14 +256,14 @@ MATRICES: dict[str, str] = {
         """,
     "F.1.a second order with the same client id": _PART_FILLED
     + """
-        > new X 15000
+        > new X 15000 ! duplicate_client_id
         < X rejected partially_filled 10000 1000 9000
         """,
     "F.1.b possible-resend, and the same client id": _ACCEPTED
     + """
         > new X 10000 again
         < X order_status new 10000 0 10000
-        > new X 20000
+        > new X 20000 ! duplicate_client_id
         < X rejected new 10000 0 10000
         > new Y 15000 again
         < Y new new 15000 0 15000 order:W

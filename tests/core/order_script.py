@@ -13,6 +13,11 @@
     < snapshot Q [sym:S] | < row Q X new 10000 0 10000 | < end Q 1 | < end Q failed
     < logon [reset] | < disconnect | < switched
     @ 1500                                 1.5 s from the start
+    attest V,W                             an operator: these work in neither view
+    ? V entry open 70 30                   state, open and executed quantity in a view
+    ? working entry V,W venue -            what works in each view, first seen first
+    ? in-flight 1 | ? orders 2 | ? parent P 30 | ? same X V | ? symbol V S
+    ... ! kind kind                        exactly these are found by the line
 
 Ids are `client` or `client,former`, `-` for none. Further words: `order:V` the venue's id (V unless
 said; `-` none), `on:DC` a drop-copy channel, `exec:E ref:E` execution ids, `seq:7` a number (else
@@ -161,13 +166,54 @@ class Script:
         return self.orders
 
     def line(self, line: str) -> None:
-        words = line.split("#")[0].split()
+        text, _, kinds = line.split("#")[0].partition("!")
+        words = text.split()
         if not words:
             return
+        if words[0] == "?":
+            self.check(words[1:], line)
+            return
+        self.act(words)
+        assert [found.kind for found in self.orders.findings] == kinds.split(), line
+        self.orders.findings.clear()
+
+    def check(self, words: list[str], line: str) -> None:
+        """An expectation about the orders as they are."""
+        orders = self.orders
+        match words:
+            case ["working", "entry", entry, "venue", venue]:
+                for ids, in_venue in ((entry, False), (venue, True)):
+                    expected_ids = [] if ids == "-" else ids.split(",")
+                    assert orders.working(venue=in_venue) == expected_ids, line
+            case [any_id, ("entry" | "venue") as side, state, open_qty, cum]:
+                expected = (state, int(open_qty), int(cum))
+                assert view(orders, any_id, venue=side == "venue") == expected, line
+            case ["in-flight", count]:
+                assert orders.in_flight_total == int(count), line
+            case ["orders", count]:
+                assert orders.total.orders == int(count), line
+            case ["parent", parent, executed]:
+                assert orders.parent_executed[parent] == int(executed) * ONE, line
+            case ["same", first, second]:
+                assert orders.find(first) is orders.find(second) is not None, line
+            case ["apart", first, second]:
+                assert orders.find(first) is not orders.find(second), line
+            case ["symbol", any_id, symbol]:
+                order = orders.find(any_id)
+                assert order is not None, line
+                assert order.tally.symbol == (_absent(symbol) or ""), line
+            case _:
+                raise AssertionError(line)
+
+    def act(self, words: list[str]) -> None:
+        """An event, an attestation, or the passing of time."""
         if words[0] == "@":
             self.now_ns = START_NS + int(words[1]) * MS_NS
             for grace in self.orders.counts.disagreements.graces.values():
                 grace.settle(self.now_ns)
+            return
+        if words[0] == "attest":
+            self.orders.attested(words[1].split(","), self.now_ns)
             return
         self.orders.apply(self.event(words), self.now_ns)
 

@@ -28,7 +28,7 @@ def test_after_every_row_working_is_leaves_and_not_ended(name: str, channel: str
     for line in MATRICES[name].strip().splitlines():
         if line.strip():
             on = f" on:{channel}" if channel and line.split()[0] == "<" else ""
-            script.line(line + on)
+            script.act((line.partition("!")[0] + on).split())
             expected(line, working)
             assert set(script.orders.working(venue=channel is not None)) == working, line
     assert not script.orders.working(venue=channel is None)
