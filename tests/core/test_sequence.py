@@ -85,6 +85,19 @@ def test_r18_a_logon_of_the_venue_alone_counts_as_ours() -> None:
     script.run("< logon 1\n< logon 2   ! attempts_near_limit")
 
 
+def test_r18_each_connection_has_its_own_budget() -> None:
+    script = Script(BOUNDED, Limits(attempts_max=2))
+    script.run(
+        """
+        > logon 1
+        > logon 1 on:dc
+        > logon 2             ! attempts_near_limit
+        """
+    )
+    attempts = script.sequences.attempts
+    assert [attempts(0), attempts(0, "dc"), attempts(0, "none")] == [2, 1, 0]
+
+
 def test_limits_follow_the_policy() -> None:
     script = Script(BOUNDED).run("< 1..4\n< 9 ! gap_opened")
     script.sequences.set_limits(Limits(resend_timeout_ns=5_000_000_000))

@@ -4,7 +4,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconverge.core import gaps
@@ -44,7 +44,7 @@ def edit(ranges: Ranges, kept: set[int], verb: str, a: int, b: int) -> None:
         kept.discard(first)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits)
 def test_ranges_are_a_set_of_numbers(history: list[tuple[str, int, int]]) -> None:
     ranges, kept = Ranges(), set[int]()
@@ -58,7 +58,7 @@ def test_ranges_are_a_set_of_numbers(history: list[tuple[str, int, int]]) -> Non
         assert all(x + 1 < y for x, y in zip(ranges.ends, ranges.starts[1:], strict=False))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits)
 def test_at_the_bound_no_number_leaves_by_itself(history: list[tuple[str, int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:
@@ -83,7 +83,7 @@ def test_at_the_bound_no_number_leaves_by_itself(history: list[tuple[str, int, i
             assert ranges.full or kept == members(ranges)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits)
 def test_ranges_dumped_in_rows_are_the_same_ranges(history: list[tuple[str, int, int]]) -> None:
     with pytest.MonkeyPatch.context() as patch:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import orjson
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconverge.core.events import (
@@ -154,6 +154,9 @@ class Oracle:
         self.extend(new)
         self.tail = self.tail and new < self.frontier
         self.lose({n for n in self.missing if n < new})
+        lost, self.lost = self.lost, set()
+        self.requests = [r for r in self.requests if self.pending(*r)]
+        self.lost = lost
         self.settle()
         return True
 
@@ -327,7 +330,7 @@ def numbers_in(ranges: Any) -> set[int]:
     return found
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_numbers_are_those_of_brute_force_request_bounded(history: list[tuple[Any, ...]]) -> None:
     pair = Pair(BOUNDED)
@@ -336,7 +339,7 @@ def test_numbers_are_those_of_brute_force_request_bounded(history: list[tuple[An
         pair.check()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories)
 def test_numbers_are_those_of_brute_force_unbounded(history: list[tuple[Any, ...]]) -> None:
     pair = Pair(UNBOUNDED)
@@ -367,7 +370,7 @@ class Runner(Pair):
         self.accept(SequenceReset, new_seq=new, poss_dup=dup)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(histories, histories)
 def test_dumped_and_loaded_at_any_point_the_future_is_the_same(
     before: list[tuple[Any, ...]], after: list[tuple[Any, ...]]

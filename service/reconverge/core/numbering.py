@@ -198,6 +198,9 @@ class Numbering(Watermark):
         if new_seq == self.frontier:
             self.tail_ns = None
         self._lose(expected, new_seq - 1, now_ns, "skipped by a sequence reset")
+        for resend in [resend for resend in self.resends if not self._awaited(resend)]:
+            self.resends.remove(resend)
+            self.note("resend_released", f"{resend}: answered by a sequence reset")
         self._settle(now_ns, was_whole=was_whole)
         return True
 
@@ -331,8 +334,9 @@ class Numbering(Watermark):
         if refused is not None:
             self.resends.remove(refused)
             if unrecoverable:
-                last = self.frontier if refused.to_seq is None else refused.to_seq
-                self._lose(refused.from_seq, last, now_ns, "refused by the venue for good")
+                self._lose(
+                    refused.from_seq, self._last(refused), now_ns, "refused by the venue for good"
+                )
         self._settle(now_ns, was_whole=was_whole)
 
     def release(self, why: str) -> None:
@@ -360,9 +364,16 @@ class Numbering(Watermark):
 
     def _pending(self, resend: Resend) -> bool:
         """Whether any of a request is still unseen."""
-        if resend.to_seq is not None:
-            return self.unseen(resend.from_seq, resend.to_seq)
-        return self.tail_ns is not None or self.unseen(resend.from_seq, self.frontier - 1)
+        return self._awaited(resend) or self.lost.overlaps(resend.from_seq, self._last(resend))
+
+    def _awaited(self, resend: Resend) -> bool:
+        """Whether any of a request may still come."""
+        if resend.to_seq is None and self.tail_ns is not None:
+            return True
+        return self.open.overlaps(resend.from_seq, self._last(resend))
+
+    def _last(self, resend: Resend) -> int:
+        return self.frontier - 1 if resend.to_seq is None else resend.to_seq
 
     def _settle(self, now_ns: int, *, was_whole: bool) -> None:
         """Apply what waited for this change, and tell what it completed."""

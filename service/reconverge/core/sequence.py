@@ -110,7 +110,7 @@ class Sequences:
         self.findings: list[Finding] = []
         self._numberings: dict[Key, Numbering] = {}
         self._outbounds: dict[Key, Outbound] = {}
-        self._attempts = Attempts()
+        self._attempts: dict[str | None, Attempts] = {}  # by channel, as the venue counts
         self._sources_full = False
 
     # -- inputs --------------------------------------------------------------------------------
@@ -218,7 +218,10 @@ class Sequences:
 
     def _attempt(self, channel: str | None, now_ns: int) -> None:
         limits = self.limits
-        if self._attempts.add(now_ns, limits.attempts_window_ns, limits.attempts_max):
+        attempts = self._attempts.get(channel) or Attempts()
+        if len(self._attempts) < SOURCES_MAX:
+            self._attempts[channel] = attempts
+        if attempts.add(now_ns, limits.attempts_window_ns, limits.attempts_max):
             seconds = limits.attempts_window_ns / 1e9
             detail = f"{limits.attempts_max} logons and resend requests in {seconds:g} s"
             self.findings.append(Finding("attempts_near_limit", channel, detail))
@@ -379,9 +382,10 @@ class Sequences:
         """When ``expire`` has something to do; none: not before another event."""
         return _least(numbering.next_deadline_ns for numbering in self._numberings.values())
 
-    def attempts(self, now_ns: int) -> int:
-        """Logons and resend requests within the window (R18)."""
-        return self._attempts.count(now_ns, self.limits.attempts_window_ns)
+    def attempts(self, now_ns: int, channel: str | None = None) -> int:
+        """Logons and resend requests of a channel within the window (R18)."""
+        attempts = self._attempts.get(channel)
+        return attempts.count(now_ns, self.limits.attempts_window_ns) if attempts else 0
 
     def peer_lacks(
         self, channel: str | None = None, segment: str | None = None
@@ -396,7 +400,9 @@ class Sequences:
 
     def dump(self) -> Iterator[list[Any]]:
         """The whole state, findings apart, as rows of JSON values, each well below 256 KiB."""
-        yield ["session", self._sources_full, self._attempts.dump()]
+        yield ["session", self._sources_full]
+        for channel, attempts in self._attempts.items():
+            yield ["attempts", channel, None, *attempts.dump()]
         for key, outbound in self._outbounds.items():
             yield ["outbound", *key, *outbound.dump()]
         for key, numbering in self._numberings.items():
@@ -411,14 +417,20 @@ class Sequences:
         sequences = cls(venue, limits)
         for kind, *row in rows:
             if kind == "session":
-                sequences._sources_full, attempts = row
-                sequences._attempts.load(attempts)
-                continue
-            channel, segment, *state = row
-            if kind == "outbound":
-                sequences._outbound((channel, segment)).load(state)
-                continue
-            numbering = sequences._numbering((channel, segment))
-            if numbering is not None:
-                numbering.load_row(kind, state)
+                (sequences._sources_full,) = row
+            else:
+                sequences._load_row(kind, row[0], row[1], row[2:])
         return sequences
+
+    def _load_row(
+        self, kind: str, channel: str | None, segment: str | None, row: list[Any]
+    ) -> None:
+        if kind == "attempts":
+            self._attempts[channel] = attempts = Attempts()
+            attempts.load(row)
+        elif kind == "outbound":
+            self._outbound((channel, segment)).load(row)
+        else:
+            numbering = self._numbering((channel, segment))
+            if numbering is not None:
+                numbering.load_row(kind, row)
