@@ -155,7 +155,7 @@ def tap(
     identity: Identity | None = None,
     *,
     ours: str | None = OURS,
-    peers: frozenset[str] = frozenset(),
+    peers: tuple[str, ...] = (),
 ) -> Tapped:
     """Pieces through a tap of their own."""
     rejects: list[Unreadable] = []

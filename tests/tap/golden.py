@@ -25,7 +25,7 @@ class Case:
     files: tuple[str, ...]
     identity: Identity = field(default_factory=lambda: Identity("S1"))
     ours: str | None = None
-    peers: frozenset[str] = field(default_factory=frozenset)
+    peers: tuple[str, ...] = ()
     utc_offset_ns: int = 0
 
     @property
@@ -63,7 +63,7 @@ CASES = (
         "fix44-slf4j",
         ("app.log",),
         Identity("S1", gateway="primary"),
-        peers=frozenset({"VENUE"}),
+        peers=("VENUE",),
         utc_offset_ns=3_600_000_000_000,
     ),
     Case("fix44-pasted", ("pipes.txt",), ours="DESK"),

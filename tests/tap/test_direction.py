@@ -71,7 +71,7 @@ def test_rejects_alone_need_no_direction() -> None:
 def test_messages_of_others_are_counted_not_taken() -> None:
     talk = [out("A", 1), out("A", 1, theirs="OTHER"), inn("A", 1), inn("0", 2, ours="ELSE")]
     text = b"".join(map(PLAIN, talk))
-    tapped = tap(pieces(text), ours="DESK", peers=frozenset({"VENUE"}))
+    tapped = tap(pieces(text), ours="DESK", peers=("VENUE",))
     assert directions(tapped) == [True, False]
     assert tapped.tap.counts.other_sessions == {"DESK->OTHER": 1, "VENUE->ELSE": 1}
     assert (tapped.tap.counts.messages, tapped.tap.counts.rejects) == (2, 0)

@@ -126,6 +126,15 @@ def test_a_time_that_is_none_is_no_time() -> None:
     assert reasons(b"20241399-09:30:00 : hello\n") == ["neither a FIX message nor an engine's note"]
 
 
+def test_a_time_of_day_is_a_logs_but_no_time() -> None:
+    """As logback writes it; the message's own time has to do."""
+    lines = b"10:23:54.645 [main] INFO  quickfixj.schedule - daily\n10:23:54.7 [t] INFO : " + GOOD
+    note, frame = pieces(lines)
+    assert isinstance(note, Note)
+    assert isinstance(frame, Frame)
+    assert note.at_ns is frame.prefix.at_ns is None
+
+
 def test_what_stands_between_messages_is_not_lost() -> None:
     broken = GOOD.replace(b"8=FIX.4.4\x01", b"")
     assert reasons(GOOD + broken + GOOD) == ["no BeginString (8)"]

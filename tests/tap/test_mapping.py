@@ -327,6 +327,30 @@ def test_every_event_the_table_names_is_one_of_the_contract() -> None:
     assert {row.event for row in mapping.rows()} <= known
 
 
+def test_a_channel_of_several_sessions_is_told_apart() -> None:
+    """The reports of others use up their numbers; what concerns the channel concerns them all."""
+    identity = Identity("S1", is_drop_copy=True, only=(("128", "DESK-A"), ("57", "A")))
+    body = (*REPORT, *QUANTITIES, (150, "F"))
+    for field, kind in (
+        ((128, "DESK-A"), "execution_report"),
+        ((57, "A"), "execution_report"),
+        ((128, "DESK-B"), "other_message"),
+        ((58, "A"), "other_message"),
+    ):
+        event = one(inn("8", 5, *body, header=(field,)), identity)
+        assert (event.type, event.seq) == (kind, 5)
+    for msg_type, kind in (("0", "heartbeat"), ("5", "logout"), ("A", "logon")):
+        assert one(inn(msg_type, 5), identity).type == kind
+
+
+def test_another_pair_of_comp_ids_has_numbers_of_its_own() -> None:
+    """R14."""
+    talk = [inn("0", 5), inn("0", 1, theirs="BACKUP"), inn("0", 6)]
+    assert [event.segment for event in tap_messages(*talk).events] == [None, "BACKUP", None]
+    tapped = tap_messages(*talk, peers=("BACKUP", "VENUE"))
+    assert [event.segment for event in tapped.events] == ["VENUE", None, "VENUE"]
+
+
 def test_marks() -> None:
     entry = one(inn("0", 5))
     assert (entry.session, entry.gateway, entry.channel) == ("S1", "VENUE", None)

@@ -66,7 +66,17 @@ CompId = Annotated[
 Peers = Annotated[
     list[str] | None,
     typer.Option(
-        metavar="THEIRS", help="Only messages with this counterparty's CompID. Repeatable."
+        metavar="THEIRS",
+        help="Only messages with this counterparty's CompID. Repeatable; numbers with any but the"
+        " first are another segment's.",
+    ),
+]
+Only = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="TAG=VALUE",
+        help="On a feed of several sessions, which reports are of this one; the others only use up"
+        " their number. Repeatable: any of them.",
     ),
 ]
 Channel = Annotated[
@@ -139,6 +149,7 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
     stream: StreamOption,
     comp_id: CompId = None,
     peer: Peers = None,
+    only: Only = None,
     channel: Channel = None,
     gateway: Gateways = None,
     venue: Venue = None,
@@ -169,12 +180,13 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
         endpoints=endpoints,
         venue=venue,
         parent_tags=tuple(parent_tag) if parent_tag else PARENT_TAGS,
+        only=_tags_and_values(only or []),
     )
     offset_ns = _offset_ns(utc_offset)
     with ExitStack() as stack:
         try:
             kept = report.Rejects(stack.enter_context(rejects.open("wb")) if rejects else None)
-            tap = Tap(identity, ours=comp_id, peers=frozenset(peer or ()), on_reject=kept)
+            tap = Tap(identity, ours=comp_id, peers=tuple(peer or ()), on_reject=kept)
             logs = [stack.enter_context(Log(file, offset_ns)) for file in files]
             if to_kafka:
                 source = Source(session, channel) if resume else None
@@ -202,6 +214,13 @@ def _gateways(given: list[str]) -> tuple[str | None, dict[str, str]]:
         else:
             default = name
     return default, endpoints
+
+
+def _tags_and_values(given: list[str]) -> tuple[tuple[str, str], ...]:
+    pairs = [tuple(each.split("=", 1)) for each in given]
+    if any(len(pair) != 2 or not pair[0].isdigit() for pair in pairs):
+        raise typer.BadParameter("expected TAG=VALUE, such as 128=DESK-A", param_hint="--only")
+    return tuple((pair[0], pair[1]) for pair in pairs)
 
 
 def _offset_ns(text: str) -> int:

@@ -40,7 +40,9 @@ _STAMP_WITHIN: Final = 160
 _RECORD_START = re.compile(
     rb"\W?(?:" + _STAMP.pattern + rb"(?=[\s:,>\]])|(?:incoming|outgoing|event)>)"
 )
+_CLOCK = re.compile(rb"\W?\d\d:\d\d:\d\d[.,]\d")  # a logger's time without its day: no use as one
 _DIRECTION = re.compile(rb"\b(incoming|outgoing)\b")
+_EVENT_LOG = re.compile(r"(?:^|\.)event\.")
 _EVENT = re.compile(rb"\b(?:event|error)>|\bquickfixj\.(?:event|errorEvent)\b")
 _TRAILER = re.compile(rb"10=\d{3}(?:\x01|(?!\d))")
 _LOOKS_LIKE_FIX = re.compile(rb"\x01|8=FIX|\b(?:35|49|56)=\S")
@@ -106,7 +108,7 @@ class Framer:
     def __init__(self, file: str, utc_offset_ns: int = 0) -> None:
         self.file = file
         self._utc_offset_ns = utc_offset_ns
-        self._is_event_log = ".event." in PurePath(file).name
+        self._is_event_log = _EVENT_LOG.search(PurePath(file).name) is not None
         self._spread: list[bytes] = []  # the lines so far of a message that has not ended
         self._spread_from = (0, Prefix())
 
@@ -190,7 +192,7 @@ class Framer:
             return [Note(Origin(self.file, number), at_ns, line.decode(errors="replace"))]
         if _LOOKS_LIKE_FIX.search(line):
             return [self._unreadable(number, "no BeginString (8)", line)]
-        if at_ns is None:
+        if at_ns is None and not _CLOCK.match(line):
             return [self._unreadable(number, "neither a FIX message nor an engine's note", line)]
         return [Note(Origin(self.file, number), at_ns, line.decode(errors="replace"))]
 

@@ -52,7 +52,7 @@ class Tap:
         identity: Identity,
         *,
         ours: str | None = None,
-        peers: frozenset[str] = frozenset(),
+        peers: tuple[str, ...] = (),
         on_reject: Callable[[Unreadable], None],
     ) -> None:
         self.counts = Counts()
@@ -64,6 +64,7 @@ class Tap:
         self._link = Link()
         self._held: list[Piece] = []
         self._ingest_ns = 0
+        self._first_peer = peers[0] if peers else None
         self._endpoint: str | None = None  # where the engine says it is connected
 
     def feed(self, piece: Piece) -> Iterator[StreamEvent]:
@@ -120,12 +121,18 @@ class Tap:
             self.counts.other_sessions[f"{sender}->{target}"] += 1
             return []
         outbound, peer = direction
-        marks = self._identity.marks(peer, self._endpoint)
+        marks = self._identity.marks(peer, self._endpoint, self._segment(peer))
         at_ns = self._line_ns(frame)
         events = self._translate(frame, marks, outbound=outbound, at_ns=at_ns)
         self.counts.messages += 1
         self._ingest_ns = max(self._ingest_ns, at_ns)
         return [*self._link.before(events[0], marks, at_ns), *events]
+
+    def _segment(self, peer: str) -> str | None:
+        """FIX numbers per pair of CompIDs: but the first, each counterparty has its own (R14)."""
+        if self._first_peer is None:
+            self._first_peer = peer
+        return None if peer == self._first_peer else peer
 
     def _translate(
         self, frame: Frame, marks: Envelope, *, outbound: bool, at_ns: int

@@ -23,6 +23,8 @@ _RESENDS_REMEMBERED: Final = 64
 """Numbers of our latest resend requests, to know one that is rejected by number alone; venues allow
 one at a time."""
 _RESEND_REQUEST: Final = "2"
+_OF_THE_CHANNEL: Final = frozenset("012345Aj")
+"""What a venue says to the connection and not about an order."""
 _OUTBOUND: Final[dict[mapping.Way, tuple[bool, ...]]] = {
     "sent": (True,),
     "received": (False,),
@@ -41,22 +43,27 @@ class Identity:
     endpoints: Mapping[str, str] = field(default_factory=dict)  # gateways by HOST:PORT
     venue: str | None = None  # profile stamped on logons
     parent_tags: tuple[str, ...] = mapping.PARENT_TAGS
+    only: tuple[tuple[str, str], ...] = ()  # (tag, value): which reports are of this session
 
-    def marks(self, peer: str, endpoint: str | None) -> Envelope:
-        """Session, gateway and channel, for a counterparty and the address connected to."""
+    def marks(self, peer: str, endpoint: str | None, segment: str | None) -> Envelope:
+        """What tells the events of one counterparty, connected to at some address."""
         return {
             "session": self.session,
             "gateway": self.endpoints.get(endpoint or "") or self.gateway or peer,
             "channel": (self.channel or peer) if self.is_drop_copy else None,
+            "segment": segment,
         }
+
+    def is_ours(self, m: FixMessage) -> bool:
+        """Whether a report on a channel that serves several sessions is about this one."""
+        return not self.only or any(m.get(tag) == value for tag, value in self.only)
 
 
 class Translator:
     """Translates one session's messages in order; remembers open requests, nothing else."""
 
     def __init__(self, identity: Identity) -> None:
-        self._parent_tags = identity.parent_tags
-        self._venue = identity.venue
+        self._identity = identity
         self._snapshots = snapshot.Snapshots()
         self._resends: deque[int] = deque(maxlen=_RESENDS_REMEMBERED)
         self._builds = {
@@ -83,8 +90,10 @@ class Translator:
 
     def _translate(self, m: FixMessage, envelope: Envelope, *, outbound: bool) -> list[StreamEvent]:
         msg_type = m.require(tags.MSG_TYPE, "MsgType")
+        if not outbound and msg_type not in _OF_THE_CHANNEL and not self._identity.is_ours(m):
+            return [admin.other(m, envelope)]
         if msg_type == "8" and not outbound and tags.MASS_STATUS_REQ_ID in m.fields:
-            answer = self._snapshots.answer(m, envelope, self._parent_tags)
+            answer = self._snapshots.answer(m, envelope, self._identity.parent_tags)
             if answer is not None:
                 return answer
         event = self._builds.get((msg_type, outbound), admin.other)(m, envelope)
@@ -95,8 +104,8 @@ class Translator:
                 self._resends.append(envelope["seq"])
             case RequestReject():
                 return self._rejected(event, envelope)
-            case Logon() if self._venue is not None:
-                return [event.model_copy(update={"venue": self._venue})]
+            case Logon() if self._identity.venue is not None:
+                return [event.model_copy(update={"venue": self._identity.venue})]
         return [event]
 
     def _rejected(self, event: RequestReject, envelope: Envelope) -> list[StreamEvent]:
