@@ -229,9 +229,9 @@ class DeskLoad:
     ) -> None:
         desk.executions += 1
         fields = {
-            "type": "execution_report", "cl_ord_id": name, "order_id": f"V{name}", "symbol": "ABC", "side": "buy",
-            "exec_type": exec_type, "ord_status": status, "exec_id": f"E{desk.executions}", "price": "10.5",
-            "leaves_qty": str(leaves), **more,
+            "type": "execution_report", "cl_ord_id": name, "order_id": f"V{name}",
+            "symbol": "ABC", "side": "buy", "price": "10.5", "leaves_qty": str(leaves),
+            "exec_type": exec_type, "ord_status": status, "exec_id": f"E{desk.executions}", **more,
         }  # fmt: skip
         self._both(desk, fields)
 

@@ -64,6 +64,11 @@ class Inputs:
         return told
 
     @property
+    def whole(self) -> bool:
+        """Whether nothing turned out to be gone."""
+        return not self._lost
+
+    @property
     def buffered(self) -> int:
         """Records read ahead."""
         return self._intake.buffered()

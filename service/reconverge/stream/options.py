@@ -132,6 +132,8 @@ class Deadlines:
     """First pause before a failed worker claims again; doubles up to `backoff_s_max`."""
     backoff_s_max: float = 10.0
     """Longest such pause."""
+    clock_ahead_s: float = 1.0
+    """A worker whose time is this far ahead of the wall says so: its caps outlive their word."""
     stall_s: float = 30.0
     """A worker or the membership without progress for this long is stuck: the process gives up."""
     stop_s: float = 20.0

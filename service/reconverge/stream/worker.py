@@ -68,6 +68,7 @@ class Worker:
         self._clock = context.clock()
         self._stopping = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
+        self._ahead = False
         self.progress = 0
         """Grows as long as the worker is not stuck."""
         self.ready = False
@@ -166,6 +167,7 @@ class Worker:
 
     async def _turn(self) -> None:
         self.progress += 1
+        self._check_clock()
         stretches = await self._take()
         lost = self._inputs.cut_lost()
         now_ns = self._clock.now_ns()
@@ -175,6 +177,14 @@ class Worker:
             await self._committed()
         if self._snapshot_due():
             await self._write_snapshot(released=False)
+
+    def _check_clock(self) -> None:
+        """Told once, until it is over."""
+        ahead_s = self._clock.ahead_ns / _NS
+        if ahead_s > self._options.deadlines.clock_ahead_s and not self._ahead:
+            told = f"{ahead_s:.1f} s ahead of the wall; running at half speed"
+            self._observer.condition(self._log.partition, "clock_ahead", told)
+        self._ahead = ahead_s > self._options.deadlines.clock_ahead_s
 
     async def _take(self) -> Stretches:
         """Whatever is there; empty when a deadline comes first."""

@@ -1,0 +1,138 @@
+"""A stage for one partition: workers of the toy core on the simulated log, in virtual time."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
+from random import Random
+from typing import Any
+
+from reconverge.core.effects import Cap
+from reconverge.stream.clock import Clock
+from reconverge.stream.conditions import Condition
+from reconverge.stream.folding import Folds
+from reconverge.stream.journal import Entry, entries
+from reconverge.stream.observer import NullObserver, RestoreSeen
+from reconverge.stream.options import Options
+from reconverge.stream.worker import Context, Worker
+from tests.sim.cluster import Cluster, Process, SimLog
+from tests.sim.loop import VirtualLoop
+from tests.sim.toy import ToyFolds, event
+from tests.sim.world import OPTIONS
+
+
+class Notes(NullObserver):
+    """Remembers what the shell told."""
+
+    def __init__(self) -> None:
+        self.conditions: list[Condition] = []
+        self.restores: list[RestoreSeen] = []
+        self.set_aside: list[tuple[str, str]] = []
+
+    def condition(self, partition: int | None, name: Condition, detail: str) -> None:
+        self.conditions.append(name)
+
+    def restored(self, seen: RestoreSeen) -> None:
+        self.restores.append(seen)
+
+    def quarantined(self, partition: int, topic: str, disposition: str) -> None:
+        self.set_aside.append((topic, disposition))
+
+
+class Stage:
+    """A cluster, and workers that come and go."""
+
+    def __init__(self, loop: VirtualLoop, options: Options = OPTIONS) -> None:
+        self.loop = loop
+        self.cluster = Cluster(loop, Random(1))
+        self.options = options
+        self.notes = Notes()
+        self._count = 0
+
+    def log(self, process: Process | None = None) -> SimLog:
+        process = process or Process("reader", self.loop)
+        return SimLog(self.cluster, process, 0, self.options.deadlines.append_s)
+
+    def start(
+        self,
+        folds: Folds | None = None,
+        policies: Sequence[Mapping[str, Any]] = ({"id": "base"},),
+        options: Options | None = None,
+    ) -> "Run":
+        """Another worker, in a process of its own."""
+        process = Process("worker", self.loop)
+        clock = lambda: Clock(process.wall_ns, self.loop.now_ns)  # noqa: E731
+        context = Context(
+            folds or ToyFolds(),
+            policies,
+            options or self.options,
+            self.notes,
+            clock,
+            asyncio.Semaphore(1),
+        )
+        return Run(Worker(self.log(process), context), process)
+
+    def feed(self, count: int = 5, topic: str = "order-entry", session: str = "s") -> None:
+        """Numbered events, on from the last ones."""
+        for _ in range(count):
+            self._count += 1
+            self.cluster.write(topic, 0, session.encode(), event(session, topic, self._count))
+
+    def records(self, topic: str) -> list[Any]:
+        return self.cluster.topics[topic, 0]
+
+    def caps(self) -> list[Cap]:
+        return [Cap.model_validate_json(record.value) for record in self.records("caps")]
+
+    async def journal(self) -> list[Entry]:
+        """What counts of the journal."""
+        return [
+            entry
+            async for entry in entries(self.log(), self.options, 0, len(self.records("journal")))
+        ]
+
+
+class Run:
+    """One worker's life."""
+
+    def __init__(self, worker: Worker, process: Process) -> None:
+        self.worker = worker
+        self.process = process
+        self.task = asyncio.create_task(worker.run())
+
+    async def settled(self, seconds: float = 1.5) -> None:
+        """Wait until what was fed is folded and published, or the worker ended.
+
+        Raises what ended it.
+        """
+        await asyncio.wait([self.task], timeout=seconds)
+        if self.task.done():
+            self.task.result()
+
+    async def release(self) -> None:
+        self.worker.stop()
+        await self.task
+
+    async def crash(self) -> None:
+        self.process.alive = False
+        self.task.cancel()
+        await asyncio.wait([self.task])
+        await asyncio.sleep(3)  # the journal falls silent
+
+
+def play(scene: Callable[[Stage], Coroutine[Any, Any, None]], **deadlines: float) -> Stage:
+    """Run a scene to its end in virtual time."""
+    loop = VirtualLoop()
+    asyncio.set_event_loop(loop)
+    options = replace(OPTIONS, deadlines=replace(OPTIONS.deadlines, **deadlines))
+    stage = Stage(loop, options)
+    try:
+        loop.run_until_complete(scene(stage))
+        return stage
+    finally:
+        tasks = asyncio.all_tasks(loop)
+        for task in tasks:
+            task.cancel()
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+        loop.run_until_complete(loop.shutdown_asyncgens())
+        asyncio.set_event_loop(None)
+        loop.close()
