@@ -1,10 +1,12 @@
 """The command `run`: settings, the Kafka shell and the operator's port, composed into a process."""
 
 import asyncio
+import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import structlog
 import typer
@@ -78,8 +80,8 @@ class Process:
     async def run(self) -> None:
         """Serve until SIGTERM or SIGINT, then leave in order.
 
-        Raises Refusal and LogError when there is nothing to serve, Stalled when it cannot go on,
-        and OSError when the port is taken.
+        Raises Refusal and LogError when there is nothing to serve, and OSError when the port is
+        taken. Does not return at all when it is stuck: the process ends.
         """
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -96,7 +98,10 @@ class Process:
                 brokers=self._settings.bootstrap_servers,
                 partitions=partitions,
             )
-            await self._service.run(stop)
+            try:
+                await self._service.run(stop)
+            except Stalled as error:
+                _give_up(error)
         _log.info("stopped")
 
     async def _connect(self, partition: int) -> Log:
@@ -121,6 +126,16 @@ class Process:
             return []
         waiting = [p for p, served in self._service.status().items() if not served]
         return [f"partition {p} is being restored" for p in waiting] or ["no partitions yet"]
+
+
+def _give_up(error: Stalled) -> NoReturn:
+    """End the process now: what is stuck may not let go of the event loop, however it is asked.
+
+    Whatever was not done is in the journal for the next owner.
+    """
+    _log.critical("giving up", reason=str(error))
+    logging.shutdown()
+    os._exit(Exit.ENVIRONMENT)
 
 
 def run(  # noqa: PLR0913 - one parameter an option
@@ -165,5 +180,5 @@ def run(  # noqa: PLR0913 - one parameter an option
         leave(Exit.USAGE, refused.problems)
     except Refusal as refusal:
         leave(Exit.ENVIRONMENT, [f"{refusal}: see `reconverge doctor`"])
-    except (LogError, OSError, Stalled) as error:
+    except (LogError, OSError) as error:
         leave(Exit.ENVIRONMENT, [f"{type(error).__name__}: {error}"])
