@@ -104,6 +104,8 @@ def test_limits_follow_the_policy() -> None:
     script.run("> resend 5-8 ! resend_begun\n@ 5 ! resend_timed_out")
     script.sequences.set_venue(VENUES["unbounded"])
     script.run("< fill 5 20 dup ! resend_completed gap_closed\n? next 20")
+    script.run("< 1 on:dc\n< 9 on:dc ! gap_opened\n> resend 2-4 on:dc ! resend_begun")
+    script.run("< fill 2 9 dup on:dc ! resend_completed gap_closed")
 
 
 def test_parked_fills_are_bounded_and_what_is_dropped_stays_missing() -> None:
@@ -123,6 +125,9 @@ def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
         assert sequences.accept(event([word, "seg:over"], 0, outbound=False), 0)
     for i in range(SOURCES_MAX + 1):
         sequences.sent(event(["1", f"seg:{i}"], 0, outbound=True), 0)
+        sequences.sent(event(["logon", "1", f"on:{i}"], 0, outbound=True), 0)
+    assert sequences.attempts(0, "0") == 1
+    assert sequences.attempts(0, str(SOURCES_MAX)) == 0
     sequences.sent(event(["resend", "1-2", "seg:over"], 0, outbound=True), 0)
     assert [finding.kind for finding in sequences.findings] == ["gaps_full"]
     assert parked(sequences)
@@ -140,12 +145,14 @@ def test_readings_of_the_session_add_up_its_sources() -> None:
         < 7 on:dc             ! gap_opened
         < 6 dup on:dc
         < reset 9 on:dc       ! unrecoverable
+        @ 3
+        < 12 on:dc            ! gap_opened
         """
     )
     sequences = script.sequences
     assert [numbering.channel for numbering in sequences.sources()] == [None, "dc"]
-    assert (sequences.outstanding, sequences.unrecoverable) == (5, 2)
-    assert sequences.open_gap_count == 1
+    assert (sequences.outstanding, sequences.unrecoverable) == (8, 2)
+    assert sequences.open_gap_count == 2
     assert sequences.oldest_gap_ns == 2_000_000_000
     assert sequences.replayed_total == 1
     assert not sequences.awaiting

@@ -80,6 +80,7 @@ def test_at_the_bound_no_number_leaves_by_itself(history: list[tuple[str, int, i
                 kept.discard(first)
             assert len(ranges) <= 3
             assert kept <= members(ranges)
+            assert ranges.total == len(members(ranges))
             assert ranges.full or kept == members(ranges)
 
 
