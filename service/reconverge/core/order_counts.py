@@ -4,7 +4,6 @@ Tallies of the session and of each instrument, disagreements and their graces, w
 orders executed, and the rule by which finished orders are forgotten.
 """
 
-from collections import OrderedDict
 from typing import Final
 
 from reconverge.core.order_index import Index, Order
@@ -22,7 +21,7 @@ class Counts:
     """Sums over the orders of one session."""
 
     __slots__ = (
-        "_index", "_unknown", "disagreements", "over", "over_max", "over_ns", "parent_executed",
+        "_index", "_unknown", "disagreements", "over_max", "over_ns", "parent_executed",
         "symbols", "total",
     )  # fmt: skip
 
@@ -35,8 +34,6 @@ class Counts:
         self.disagreements = Disagreements(self.total, self.symbols)
         self.parent_executed: dict[str, int] = {}
         """Executed quantity of each parent's orders, by the view that has seen more. Nanos."""
-        self.over: OrderedDict[Order, int] = OrderedDict()
-        """Orders with nothing open and nothing in flight, and since when; the longest so first."""
         self.over_ns = OVER_NS
         self.over_max = OVER_MAX
 
@@ -140,7 +137,7 @@ class Counts:
             since_ns = self._withdraw(order)
             if since_ns >= 0:
                 began.append(since_ns)
-        self.over.pop(other, None)
+        self._index.over.pop(other, None)
         self._index.absorb(kept, other)
         if not kept.tally.symbol:
             kept.tally = other.tally
@@ -181,7 +178,7 @@ class Counts:
 
     def _keep(self, order: Order, now_ns: int) -> None:
         """Remember a finished order for a while only; forget those whose time has come."""
-        over = self.over
+        over = self._index.over
         order.over = not (order.entry.open or order.venue.open or order.requests)
         if not order.over:
             over.pop(order, None)

@@ -125,7 +125,9 @@ class Identity:
                 by_order = self._unless_reused(by_order, report)
             elif by_name is not None and by_order is None and by_name.order_id is not None:
                 by_name = self._unless_reused(by_name, report)
-        order = self._one(self._one(by_name, by_former, now_ns), by_order, now_ns)
+        order = self._one(by_name, by_former, now_ns)
+        if by_order is not None and order_id is not None:  # merged with that one, perhaps
+            order = self._one(order, by_order_id[order_id], now_ns)
         if order is None:
             order = self.create(report["symbol"])
         if former is not None and (by_former is None or by_client[former] is order):

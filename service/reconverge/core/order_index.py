@@ -5,6 +5,7 @@ through replaces, and some drop copies omit parts of it, so two records of one o
 a message names both. Nothing here weighs what a message says of the order.
 """
 
+from collections import OrderedDict
 from itertools import chain
 from operator import attrgetter
 from typing import Final, Literal
@@ -125,11 +126,13 @@ def real_order_id(text: str | None) -> str | None:
 class Index:
     """The records of one session, by every id they go by."""
 
-    __slots__ = ("by_cl_ord_id", "by_order_id", "count", "rank")
+    __slots__ = ("by_cl_ord_id", "by_order_id", "count", "over", "rank")
 
     def __init__(self) -> None:
         self.by_order_id: dict[str, Order] = {}
         self.by_cl_ord_id: dict[str, Order] = {}
+        self.over: OrderedDict[Order, int] = OrderedDict()
+        """Orders with nothing open and nothing in flight, and since when; the longest so first."""
         self.count = 0
         """Records held."""
         self.rank = 0
@@ -147,8 +150,12 @@ class Index:
         return self.by_order_id.get(any_id) or self.by_cl_ord_id.get(any_id)
 
     def orders(self) -> list[Order]:
-        """Every record, in order of first appearance. O(n log n)."""
-        found = dict.fromkeys(chain(self.by_cl_ord_id.values(), self.by_order_id.values()))
+        """Every record, in order of first appearance. O(n log n).
+
+        Finished ones may have lost every id to others.
+        """
+        named = chain(self.by_cl_ord_id.values(), self.by_order_id.values(), self.over)
+        found = dict.fromkeys(named)
         return sorted(found, key=attrgetter("rank"))
 
     def name_order(self, order: Order, order_id: str) -> None:

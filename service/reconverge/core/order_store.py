@@ -40,7 +40,7 @@ def dump(room: Room) -> Iterator[list[Any]]:
     for start in range(0, len(found), ORDERS_PER_ROW):
         yield ["orders", [_order_row(order) for order in found[start : start + ORDERS_PER_ROW]]]
     yield from _parts("fills", _fill_rows(found))
-    yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.counts.over.items()))
+    yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.index.over.items()))
     yield from _parts("owners", _owner_rows(found, places, room.index))
     executed = room.counts.parent_executed.items()
     yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
@@ -159,7 +159,7 @@ def _load_fills(items: list[Any], found: list[Order], _room: Room) -> None:
 def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
     for place, at_ns in items:
         found[place].over = True
-        room.counts.over[found[place]] = at_ns
+        room.index.over[found[place]] = at_ns
 
 
 def _owner_rows(found: list[Order], places: dict[Order, int], index: Index) -> Iterator[list[Any]]:

@@ -145,10 +145,10 @@ class Orders:
         if order is not None and order.submitted:
             if event.poss_dup or event.poss_resend:
                 return
-            if not order.over or order.entry.state not in FINAL:
+            if not _may_return(order):
                 self._odd("duplicate_client_id", order.name, "another new order carries it")
                 return
-            order = None  # the id of a finished order comes back: another day, another order
+            order = None
         if order is None:
             order = self._identity.create(event.symbol)
             self._index.name_client(order, event.cl_ord_id)
@@ -187,7 +187,9 @@ class Orders:
         if order is None and order_id is not None:
             order = self._index.by_order_id.get(order_id)
         known = self._index.by_cl_ord_id.get(event.cl_ord_id)
-        if known is not None and (known is order or order is None):
+        if known is not None and (known is order or not _may_return(known)):
+            if known is not order:
+                self._odd("duplicate_client_id", known.name, f"a {kind} request carries it")
             return  # sent again, or answered before we learnt of it
         if order is None:
             order = self._identity.create(None)
@@ -427,6 +429,11 @@ class Orders:
 def _standing(order: Order) -> tuple[int, int, int, int]:
     """What ``Counts.moved`` must know of an order as it was."""
     return order.entry.open, order.venue.open, order.price, order.requested
+
+
+def _may_return(order: Order) -> bool:
+    """May an id of this order come back for another? Another day, another order (R14)."""
+    return order.over and order.entry.state in FINAL
 
 
 def _superseded(order: Order, view: View, other: View, report: Report, row: ExecRow) -> bool:

@@ -160,7 +160,7 @@ class Disagreements:
     @property
     def settled_ns(self) -> int:
         """When the graces were last settled."""
-        return max(self.restored_ns, *(grace.now_ns for grace in self.graces.values()))
+        return max([self.restored_ns, *(grace.now_ns for grace in self.graces.values())])
 
     @property
     def oldest_ns(self) -> int | None:

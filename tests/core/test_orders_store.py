@@ -1,0 +1,285 @@
+"""Bounds, forgetting and persistence of orders."""
+
+import subprocess
+import sys
+from itertools import pairwise
+from typing import Any
+
+import orjson
+import pytest
+
+from reconverge.core import order_store
+from reconverge.core.order_counts import OVER_NS
+from reconverge.core.order_index import IDS_MAX
+from reconverge.core.order_snapshots import UNDER_WAY_MAX
+from reconverge.core.order_view import FILLS_MAX
+from reconverge.core.orders import REQUESTS_MAX, Orders, OrdersFull
+from tests.core.order_script import MS_NS, Script, run, view
+
+ROW_BYTES_MAX = 256 * 1024
+BUSY = """
+    > new X 100 parent:P
+    > new Y 100 sym:T seg:s
+    < X new new 100 0 100
+    < X new new 100 0 100 on:DC seg:s
+    < X trade partially_filled 100 30 70 30 exec:a
+    < X trade partially_filled 100 40 60 10 exec:b
+    < X trade_correct partially_filled 100 35 65 5 exec:c ref:b
+    < Y new new 100 0 100 order:W sym:T
+    > replace Z Y 999999999999999999
+    > mass-cancel M
+    < U new new 10 0 10 order:U
+    < U canceled canceled 10 0 0 order:U
+    > new U 77777777777.000000001
+    < snapshot Q
+    < row Q X new 100 35 65
+    < snapshot R on:DC sym:T
+    < end R 1 on:DC ! snapshot_incomplete
+    < mass N 3 V,W more
+    < switched
+"""
+
+
+def stored(orders: Orders) -> list[list[Any]]:
+    return [orjson.loads(orjson.dumps(row)) for row in orders.dump()]
+
+
+def test_a_dump_restores_everything_and_is_plain_json() -> None:
+    script = Script()
+    script.run(BUSY)
+    grace = script.orders.watch_grace(500 * MS_NS)
+    script.line("@ 600")
+    loaded = Orders.load(stored(script.orders))
+    again = loaded.watch_grace(500 * MS_NS)
+    assert stored(loaded) == stored(script.orders)
+    assert [again.symbol(s) for s in "ST"] == [grace.symbol(s) for s in "ST"]
+    assert again.next_deadline_ns == grace.next_deadline_ns
+    twin = Script(loaded)
+    twin.now_ns, twin.numbers = script.now_ns, dict(script.numbers)
+    for line in (
+        "< X trade_cancel new 100 30 70 - exec:d ref:b",
+        "< refused 2",
+        "< mass N 3 U",
+        "< end Q 1",
+        "< logon reset",
+        "@ 5000",
+    ):
+        for each in (script, twin):
+            each.act(line.split())
+        assert twin.orders.findings == script.orders.findings
+        assert stored(twin.orders) == stored(script.orders)
+        assert twin.orders.disagreements(9) == script.orders.disagreements(9)
+
+
+def test_rows_stay_below_the_record_limit() -> None:
+    script = Script()
+    for n in range(300):
+        script.line(f"> new {'c' * 200}{n} 100 parent:{'p' * 200}{n}")
+        script.line(f"< {'c' * 200}{n} new new 100 0 100 order:{'v' * 200}{n}")
+    for n in range(3_000):
+        script.line(f"< {'c' * 200}0 trade new 100 0 100 0 exec:{'e' * 100}{n} order:{'v' * 200}0")
+    sizes = [len(orjson.dumps(row)) for row in script.orders.dump()]
+    assert max(sizes) < ROW_BYTES_MAX
+    assert stored(Orders.load(stored(script.orders))) == stored(script.orders)
+
+
+def test_the_same_events_give_the_same_bytes_under_every_hash_seed() -> None:
+    """Determinism: no output depends on the order of a set."""
+    program = (
+        "import orjson; from tests.core import test_orders_store as t; from tests.core.order_script"
+        " import Script; s = Script(); s.run(t.BUSY);"
+        " s.run('@ 600'); s.orders.watch_grace(1); d = [*s.orders.dump()];"
+        " print(orjson.dumps([d, s.orders.disagreements(9), s.orders.findings]))"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env={"PYTHONHASHSEED": seed, "PYTHONPATH": ":".join(sys.path)},
+            check=True,
+            capture_output=True,
+        ).stdout
+        for seed in ("0", "1", "4711")
+    }
+    assert len(outputs) == 1
+
+
+# -- bounds -------------------------------------------------------------------------------------
+
+
+def test_orders_full_changes_nothing() -> None:
+    script = Script(Orders(orders_max=1))
+    script.run("< X new new 100 0 100")
+    before = stored(script.orders)
+    for line in ("> new Y 100", "< Z new new 100 0 100 order:W", "> cancel C Q"):
+        with pytest.raises(OrdersFull, match="1 orders"):
+            script.line(line)
+        assert stored(script.orders) == before
+
+
+def test_too_many_requests_for_one_order_change_nothing() -> None:
+    script = Script()
+    script.run("< X new new 100 0 100")
+    for n in range(REQUESTS_MAX):
+        script.line(f"> cancel C{n} X")
+    before = stored(script.orders)
+    with pytest.raises(OrdersFull, match="in flight"):
+        script.line("> cancel D X")
+    assert stored(script.orders) == before
+    assert script.orders.in_flight_total == REQUESTS_MAX
+
+
+def test_ids_of_a_quote_replaced_all_day_are_bounded() -> None:
+    """R22: only the newest client and order ids are remembered; the order stays one."""
+    script = Script()
+    script.run("> new X0 100\n< X0 new new 100 0 100 order:V0")
+    for n in range(1, 3 * IDS_MAX):
+        script.line(f"> replace X{n} X{n - 1} {100 + n}")
+        script.line(f"< X{n},X{n - 1} replaced replaced {100 + n} 0 {100 + n} order:V{n}")
+    orders, last = script.orders, 3 * IDS_MAX - 1
+    assert orders.total.orders == 1
+    assert orders.find("X0") is orders.find("V0") is None
+    order = orders.find(f"X{last}")
+    assert order is orders.find(f"V{last - IDS_MAX}")
+    assert order is not None
+    assert len(order.cl_ord_ids) == len(order.former_ids) == IDS_MAX
+    assert view(orders, f"V{last}") == ("open", 100 + last, 0)
+    script.run(f"< X{last - 5} canceled canceled 100 0 0 order:V{last}")
+    assert view(orders, f"V{last}") == ("open", 100 + last, 0)
+
+
+def test_executions_of_one_order_are_bounded_the_oldest_half_goes() -> None:
+    script = Script()
+    script.run("< X new new 100000 0 100000")
+    for n in range(FILLS_MAX + 1):
+        script.line(f"< X trade partially_filled - - - 1 exec:e{n}")
+    order = script.orders.find("V")
+    assert order is not None
+    assert order.entry.fills is not None
+    assert len(order.entry.fills) == FILLS_MAX // 2 + 1
+    assert "e0" not in order.entry.fills
+    assert order.entry.cum == order.entry.booked
+
+
+def test_snapshots_and_mass_cancels_under_way_are_bounded() -> None:
+    script = Script()
+    for n in range(UNDER_WAY_MAX):
+        script.run(f"< snapshot Q{n}\n< mass M{n} 2 A more")
+    script.line("< snapshot R ! snapshot_incomplete")
+    script.run("< mass N 2 A more\n< X new new 100 0 100 order:A")
+    script.run("< end Q0 0 ! snapshot_incomplete\n< mass M0 2 A ! mass_cancel_incomplete")
+    script.run("? A entry open 100 0\n< mass N 2 A\n? A entry mass_canceled 0 0")
+
+
+# -- forgetting ---------------------------------------------------------------------------------
+
+
+def test_a_finished_order_is_forgotten_after_a_day_not_before() -> None:
+    """What may still come for it comes within the day: a bust, a duplicate."""
+    day_ms = OVER_NS // MS_NS
+    script = Script()
+    script.run("< X new new 100 0 100 sym:T\n< X trade filled 100 100 0 100 exec:a")
+    script.run(f"@ {day_ms - 1}\n< Y new new 1 0 1 order:W\n< Y canceled canceled 1 0 0 order:W")
+    script.run("? V entry filled 0 100")
+    script.run(f"@ {day_ms}\n< Z new new 1 0 1 order:U\n< Z canceled canceled 1 0 0 order:U")
+    assert script.orders.find("V") is script.orders.find("X") is None
+    assert script.orders.symbols() == ["S"]
+    script.run("? orders 2\n< X trade filled 100 100 0 100 exec:a sym:T\n? V entry filled 0 100")
+
+
+def test_a_finished_order_that_works_again_is_not_forgotten() -> None:
+    script = Script()
+    script.run("< X new new 100 0 100\n< X trade filled 100 100 0 100 exec:a")
+    script.run("< X trade_cancel new 100 0 100 - exec:b ref:a")
+    script.run(f"@ {2 * OVER_NS // MS_NS}\n< Y canceled canceled 1 0 0 order:W")
+    script.run("? V entry open 100 0\n? orders 2")
+
+
+def test_of_many_finished_orders_the_longest_finished_go_first() -> None:
+    script = Script()
+    script.orders.counts.over_max = 3
+    for n in range(9):
+        script.run(f"< X{n} new new 9 0 9 order:V{n}\n< X{n} canceled canceled 9 0 0 order:V{n}")
+    remembered = [n for n in range(9) if script.orders.find(f"V{n}")]
+    assert remembered == [6, 7, 8]
+
+
+def test_an_order_of_unknown_instrument_is_forgotten_too() -> None:
+    script = Script()
+    script.orders.counts.over_max = 0
+    script.run("< X new new 9 0 9 sym:-\n< X canceled canceled 9 0 0 sym:-\n? orders 0")
+
+
+def test_an_id_taken_over_survives_the_order_that_had_it() -> None:
+    """R14: ids come back; forgetting the old order must not forget the new one's id."""
+    script = Script()
+    script.orders.counts.over_max = 1
+    script.run(
+        """
+        < X new new 100 0 100
+        < X canceled canceled 100 0 0
+        < Y new new 200 0 200
+        < Z new new 9 0 9 order:W
+        < Z canceled canceled 9 0 0 order:W
+        ? V entry open 200 0
+        ? orders 2
+        """
+    )
+
+
+# -- readings -----------------------------------------------------------------------------------
+
+
+def test_disagreements_read_as_a_person_would_say_them() -> None:
+    orders = run("> new X 100\n< X new new 100 0 100\n> cancel C X\n> new Y 5")
+    lines = [str(row) for row in orders.disagreements(9)]
+    assert lines == [
+        "V S: entry open 100, venue unknown 0, in flight: cancel C",
+        "Y S: entry sent 0, venue unknown 0, in flight: new Y",
+    ]
+    orders = run("< X new new 100 0 100")
+    assert [str(row) for row in orders.disagreements(9)] == ["V S: entry open 100, venue unknown 0"]
+    assert not orders.disagreements(0)
+
+
+def test_the_venue_is_seen_once_drop_copy_speaks_of_orders() -> None:
+    """R29: without drop copy the venue view is empty for want of a witness."""
+    orders = run("< X new new 100 0 100\n< snapshot Q\n< row Q X new 100 0 100\n< end Q 1")
+    assert not orders.venue_seen
+    assert orders.snapshot_completed is not None
+    script = Script(orders)
+    script.run("< row Q X new 100 0 100 on:DC")
+    assert orders.venue_seen
+    assert orders.snapshot_completed is None
+
+
+def test_a_snapshot_is_under_way_from_its_begin_to_its_end() -> None:
+    script = Script()
+    progress = [script.orders.snapshot_under_way]
+    for line in ("< snapshot Q", "< row Q X new 100 0 100", "< end Q 1"):
+        script.line(line)
+        progress.append(script.orders.snapshot_under_way)
+    assert progress == [False, True, True, False]
+
+
+def test_prices_weigh_what_is_open() -> None:
+    """Limit price, else the mid at decision, else the last fill; magnitudes, as spreads may be
+    negative."""
+    script = Script()
+    unit = 10**18
+    script.run("> new X 100 px:-5\n< X new new 100 0 100")
+    assert script.orders.total.open_notional == 500 * unit
+    script.run("> new Y 10 px:- mid:7")
+    assert script.orders.symbol("S").open_notional == 570 * unit
+    assert script.orders.symbol("S").ambiguous_notional == 570 * unit
+    script.run("< Z trade partially_filled 10 1 9 1 order:W last_px:3")
+    assert script.orders.total.open_notional == 597 * unit
+    script.run("< Z restated partially_filled 10 1 9 order:W px:4")
+    assert script.orders.total.open_notional == 606 * unit
+    assert script.orders.symbol("NONE").orders == 0
+
+
+def test_stored_orders_are_in_order_of_first_appearance() -> None:
+    orders = run(BUSY.replace("< switched", "< logon"))
+    ranks = [row[0] for kind, *items in orders.dump() if kind == "orders" for row in items[0]]
+    assert all(before < after for before, after in pairwise(ranks))
+    assert order_store.INT_MAX == 2**63 - 1
