@@ -35,7 +35,7 @@ _LEAD_NS: Final = 1_000_000_000
 _CLOSE_S: Final = 20.0
 """Longest wait, after the last message, for the episode to close."""
 _INTRODUCTION: Final = (
-    "Two real FIX engines trade. At second 17 the primary gateway dies with requests in flight."
+    "Two real FIX engines trade; then the primary gateway dies with requests in flight."
 )
 _REFRESH_S: Final = 0.25
 """How often the view is drawn anew."""
@@ -85,7 +85,7 @@ async def _perform(address: str, speed: float, folder: Path, console: Console) -
     recording, narrator = load(), Narrator(console)
     async with Witness(address, narrator.hear) as witness:
         async with service(address, folder / "service.log") as url:
-            console.print(_INTRODUCTION)
+            console.print(_INTRODUCTION, soft_wrap=True)
             console.print(f"[dim]The service: {url}/status, {url}/metrics[/]", soft_wrap=True)
             timeline = Timeline(recording.begin_ns, time.time_ns() + _LEAD_NS, speed)
             narrator.timeline = timeline

@@ -273,6 +273,8 @@ def _replay(trace: Trace, at_s: Seconds) -> Replay:
     again = {e.seq for e in entry if e.poss_dup and not (e.outbound or isinstance(e, GapFill))}
     known = {e.seq for e in entry if not (e.poss_dup or e.outbound)}
     gaps = [reading for reading in trace.readings if reading.outstanding]
+    if not gaps:
+        raise Unfinished("no message was ever missing")
     closed_ns = next(r.now_ns for r in trace.readings if r.now_ns > gaps[-1].now_ns)
     return Replay(
         requested=tuple((e.from_seq, e.to_seq) for e in asked),
