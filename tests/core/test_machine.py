@@ -119,8 +119,13 @@ def test_an_interrupted_alarm_starts_its_dwell_again() -> None:
 
 
 @pytest.mark.parametrize("wrong", [{"outstanding": 1, "gap_age_ms": 1_000.0}, {"unrecoverable": 1}])
-def test_s2_a_gap_past_its_grace_ends_health_at_once(wrong: dict[str, float]) -> None:
-    assert machine_in(H).step(facts(reading=doubtful(**wrong))).to_state is D  # type: ignore[union-attr]
+@pytest.mark.parametrize("path_up", [True, False])
+def test_s2_a_gap_past_its_grace_ends_health_at_once(
+    wrong: dict[str, float], path_up: bool
+) -> None:
+    move = machine_in(H).step(facts(path_up=path_up, reading=doubtful(**wrong)))
+    assert move is not None
+    assert move.to_state is D
 
 
 def test_a_gap_within_its_grace_is_only_messages_in_flight() -> None:

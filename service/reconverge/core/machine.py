@@ -43,8 +43,8 @@ MEANING: Final[dict[Signal, str]] = {
         "gateway switch."
     ),
     Signal.SILENT_DIVERGENCE: (
-        "Link up, and settled LSS below the alarm for its dwell, or a gap past its grace, or a "
-        "range unrecoverable."
+        "Settled LSS below the alarm for its dwell with the link up; a gap past its grace, or a "
+        "range unrecoverable, up or not."
     ),
     Signal.AMBIGUITY: (
         "Requests in flight at the failure, an open or unrecoverable gap, or settled LSS below "
@@ -329,7 +329,7 @@ def _sla(facts: Facts) -> bool:
 
 
 def _silent(machine: Machine, facts: Facts) -> bool:
-    return facts.path_up and (_gap_past_grace(facts) or machine.held(facts))
+    return _gap_past_grace(facts) or machine.held(facts)
 
 
 def _hopeless(machine: Machine, facts: Facts) -> bool:
