@@ -10,10 +10,11 @@ import pytest
 
 from reconverge.core import order_store
 from reconverge.core.order_counts import OVER_NS
+from reconverge.core.order_identity import OrdersFull
 from reconverge.core.order_index import IDS_MAX
 from reconverge.core.order_snapshots import UNDER_WAY_MAX
 from reconverge.core.order_view import FILLS_MAX
-from reconverge.core.orders import REQUESTS_MAX, Orders, OrdersFull
+from reconverge.core.orders import REQUESTS_MAX, Orders
 from tests.core.order_script import MS_NS, Script, run, view
 
 ROW_BYTES_MAX = 256 * 1024
@@ -89,7 +90,7 @@ def test_the_same_events_give_the_same_bytes_under_every_hash_seed() -> None:
         "import orjson; from tests.core import test_orders_store as t; from tests.core.order_script"
         " import Script; s = Script(); s.run(t.BUSY);"
         " s.run('@ 600'); s.orders.watch_grace(1); d = [*s.orders.dump()];"
-        " print(orjson.dumps([d, s.orders.disagreements(9), s.orders.findings]))"
+        " print(orjson.dumps(d), s.orders.disagreements(9))"
     )
     outputs = {
         subprocess.run(
@@ -116,16 +117,25 @@ def test_orders_full_changes_nothing() -> None:
         assert stored(script.orders) == before
 
 
-def test_too_many_requests_for_one_order_change_nothing() -> None:
+def test_of_too_many_requests_for_one_order_only_so_many_are_followed() -> None:
     script = Script()
     script.run("< X new new 100 0 100")
     for n in range(REQUESTS_MAX):
         script.line(f"> cancel C{n} X")
-    before = stored(script.orders)
-    with pytest.raises(OrdersFull, match="in flight"):
-        script.line("> cancel D X")
-    assert stored(script.orders) == before
+    script.line("> cancel D X ! requests_full")
     assert script.orders.in_flight_total == REQUESTS_MAX
+    script.line("< no D,X new")
+    assert script.orders.in_flight_total == REQUESTS_MAX
+
+
+def test_the_id_in_force_and_those_in_flight_are_never_forgotten() -> None:
+    """R22, R30: however often a cancel of the order is tried and rejected."""
+    script = Script()
+    script.run("> new X 100\n< X new new 100 0 100\n> replace Y X 200")
+    for n in range(2 * IDS_MAX):
+        script.run(f"> cancel C{n} X\n< no C{n},X new")
+    script.run("? same X Y\n< Y,X replaced replaced 200 0 200\n? in-flight 0\n? orders 1")
+    assert script.orders.find("C0") is None
 
 
 def test_ids_of_a_quote_replaced_all_day_are_bounded() -> None:

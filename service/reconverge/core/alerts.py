@@ -46,6 +46,10 @@ ALERTS: Final[dict[str, str]] = {
     "range_excused": (
         "Missing numbers were proven harmless by a snapshot or an operator (R17), not recovered."
     ),
+    "requests_full": (
+        "More requests are in flight for one order than are followed; further ones are not counted."
+        " Is the router repeating a request that gets no answer?"
+    ),
     "resend_incomplete": (
         "The venue says its answer is complete, but numbers are missing (R17). Request a snapshot."
     ),

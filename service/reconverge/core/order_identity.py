@@ -18,8 +18,8 @@ class OrdersFull(Exception):
 
 
 Kind = Literal[
-    "duplicate_client_id", "identity_conflict", "mass_cancel_incomplete", "snapshot_incomplete",
-    "unidentified_report", "unknown_execution", "unknown_order_attested",
+    "duplicate_client_id", "identity_conflict", "mass_cancel_incomplete", "requests_full",
+    "snapshot_incomplete", "unidentified_report", "unknown_execution", "unknown_order_attested",
 ]  # fmt: skip
 
 

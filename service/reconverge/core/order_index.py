@@ -178,14 +178,23 @@ class Index:
         at = len(ids) if before is None or before not in ids else ids.index(before)
         order.cl_ord_ids = (*ids[:at], cl_ord_id, *ids[at:])
         self.by_cl_ord_id[cl_ord_id] = order
-        moved = at < len(ids)
-        excess = len(ids) >= IDS_MAX
-        if excess:
-            self._unname(order.cl_ord_ids[0], order)
-            order.cl_ord_ids = order.cl_ord_ids[1:]
         for view in (order.entry, order.venue):
-            told = view.state != "unknown"
-            view.leg = max(view.leg + (moved and told and view.leg >= at) - excess, 0)
+            if view.leg >= at and view.state != "unknown":
+                view.leg += 1
+        if len(order.cl_ord_ids) > IDS_MAX:
+            self._drop_oldest(order)
+
+    def _drop_oldest(self, order: Order) -> None:
+        """Forget the oldest client id that is neither in force nor of a request in flight."""
+        ids = order.cl_ord_ids
+        views = (order.entry, order.venue)
+        needed = {ids[view.leg] for view in views if view.state != "unknown"}
+        needed.update(request.cl_ord_id for request in order.requests)
+        at = next(i for i, cl_ord_id in enumerate(ids) if cl_ord_id not in needed)
+        self._unname(ids[at], order)
+        order.cl_ord_ids = (*ids[:at], *ids[at + 1 :])
+        for view in views:
+            view.leg -= view.leg > at
 
     def _unname(self, cl_ord_id: str, order: Order) -> None:
         if self.by_cl_ord_id.get(cl_ord_id) is order:

@@ -35,8 +35,9 @@ from reconverge.core.units import decimal_text, nanos
 
 __all__ = ["ORDERS_MAX", "Disagreement", "Finding", "Orders", "OrdersFull"]
 
-REQUESTS_MAX: Final = 256
-"""Requests in flight for one order. A router that has more is not waiting for answers at all."""
+REQUESTS_MAX: Final = 32
+"""Requests in flight followed for one order. A router that sends more does not wait for answers at
+all; the order is ambiguous as a whole already."""
 
 
 class Disagreement(NamedTuple):
@@ -196,7 +197,8 @@ class Orders:
             if order_id is not None:
                 self._index.name_order(order, order_id)
         elif len(order.requests) >= REQUESTS_MAX:
-            raise OrdersFull(f"{REQUESTS_MAX} requests in flight for order {order.name}")
+            self._odd("requests_full", order.name, f"{REQUESTS_MAX} are in flight")
+            return
         self._index.name_client(order, event.orig_cl_ord_id)
         self._index.name_client(order, event.cl_ord_id)
         was = _standing(order)
