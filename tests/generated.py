@@ -10,10 +10,10 @@ from pathlib import Path
 
 from reconverge import settings
 from reconverge.contract import tables
-from reconverge.core import alerts, diagram
+from reconverge.core import alerts, diagram, order_table
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
-from tests.core import policy_pages, sequence_pages
+from tests.core import order_pages, policy_pages, sequence_pages
 from tests.demo import pages as demo_pages
 
 DOCS = Path(__file__).resolve().parent.parent / "docs"
@@ -30,6 +30,10 @@ REGIONS: dict[str, Callable[[], str]] = {
     "metrics-session": lambda: catalogue.table(catalogue.SESSION),
     "metrics-shell": lambda: catalogue.table(catalogue.SHELL),
     "policy": policy_pages.defaults,
+    "orders-exec": order_table.exec_table,
+    "orders-matrices": order_pages.matrices,
+    "orders-messages": order_table.message_table,
+    "orders-rules": order_pages.rules,
     "sequence-findings": sequence_pages.findings,
     "sequence-rules": sequence_pages.rules,
     "sequence-venues": sequence_pages.venues,
