@@ -1,0 +1,45 @@
+"""The floor of the end-to-end figures, a process: consume and decode as the service does; no more.
+
+`python -m bench.floor EVENTS`, with the service's settings. Prints the `Mark` at a tenth of the
+events and the one at the end, as JSON.
+"""
+
+import asyncio
+import json
+import sys
+import time
+
+import uvloop
+
+from bench.stage import Mark, now_s
+from reconverge.cli.run import options
+from reconverge.connection import connection
+from reconverge.core.events import EVENTS
+from reconverge.settings import load
+from reconverge.stream.kafka_log import KafkaLog
+
+
+async def floor(events: int) -> list[Mark]:
+    """Read that many events of the input topics."""
+    settings = load({})
+    limits, deadlines = options(settings).limits, options(settings).deadlines
+    topics = options(settings).topics.inputs
+    log = await KafkaLog.connect(connection(settings), 0, "floor", deadlines)
+    tail = await log.follow(dict.fromkeys(topics, 0))
+    taken, marks = 0, list[Mark]()
+    for goal in (events // 10, events):
+        while taken < goal:
+            polled = await tail.poll(topics, limits.buffered_records, deadlines.idle_s)
+            for records in polled.values():
+                for record in records:
+                    EVENTS.validate_json(record.value)
+                taken += len(records)
+        marks.append(Mark(taken, now_s(), time.process_time()))
+    await tail.close()
+    await log.close()
+    return marks
+
+
+if __name__ == "__main__":
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        print(json.dumps(runner.run(floor(int(sys.argv[1])))))
