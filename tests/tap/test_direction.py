@@ -77,6 +77,14 @@ def test_messages_of_others_are_counted_not_taken() -> None:
     assert (tapped.tap.counts.messages, tapped.tap.counts.rejects) == (2, 0)
 
 
+def test_the_session_asked_for_tells_it() -> None:
+    """One log, two of our own CompIDs."""
+    talk = [out("A", 1, ours="X", theirs="P"), out("A", 1), inn("A", 1), inn("0", 2, ours="X")]
+    tapped = tap(pieces(b"".join(map(PLAIN, talk))), ours=None, peers=("VENUE",))
+    assert directions(tapped) == [True, False]
+    assert tapped.tap.counts.other_sessions == {"X->P": 1, "VENUE->X": 1}
+
+
 def test_a_message_without_comp_ids_is_rejected() -> None:
     body = b"35=0\x0134=1\x01"
     text = b"8=FIX.4.4\x019=%d\x01" % len(body) + body

@@ -191,7 +191,8 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
             if to_kafka:
                 source = Source(session, channel) if resume else None
                 events = _events(tap, logs, live=live)
-                asyncio.run(_publish(events, stream, bootstrap_servers, source))
+                publication = _publish(events, stream, bootstrap_servers, source)
+                tap.counts.published = asyncio.run(publication)
             elif live:
                 asyncio.run(_print_live(_events(tap, logs, live=True)))
             else:
@@ -271,12 +272,11 @@ async def _publish(
     stream: Stream,
     servers: str | None,
     resume: Source | None,
-) -> None:
+) -> int:
     # What goes wrong is told once, in our words, and not at every try in the client's.
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
     try:
-        count = await publish_stream(events, stream, bootstrap_servers=servers, resume=resume)
-        typer.echo(f"{count} events published to {stream}", err=True)
+        return await publish_stream(events, stream, bootstrap_servers=servers, resume=resume)
     except SettingsRefused as error:
         raise typer.BadParameter("\n".join(error.problems)) from None
     except PublishError as error:

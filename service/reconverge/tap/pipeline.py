@@ -7,7 +7,7 @@ from typing import Final
 
 from reconverge.core.events import StreamEvent
 from reconverge.tap import engine, tags
-from reconverge.tap.direction import Direction
+from reconverge.tap.direction import Direction, comp_ids
 from reconverge.tap.encode import kind
 from reconverge.tap.framing import Frame, Note, Piece, Unreadable
 from reconverge.tap.link import Link
@@ -40,6 +40,7 @@ class Counts:
     reduced: int = 0  # requests of ours that the contract cannot hold, kept as other_message
     other_sessions: Counter[str] = field(default_factory=Counter)  # messages, by "SENDER->TARGET"
     events: Counter[str] = field(default_factory=Counter)  # by type
+    published: int | None = None  # events that Kafka acknowledged, when it was asked to
     first_ns: int | None = None
     last_ns: int | None = None
 
@@ -57,8 +58,7 @@ class Tap:
     ) -> None:
         self.counts = Counts()
         self._identity = identity
-        self._direction = Direction(ours)
-        self._peers = peers
+        self._direction = Direction(ours, peers)
         self._on_reject = on_reject
         self._translator = Translator(identity)
         self._link = Link()
@@ -113,12 +113,8 @@ class Tap:
 
     def _message(self, frame: Frame) -> list[StreamEvent]:
         direction = self._direction.of(frame.message)
-        if direction is None or (self._peers and direction[1] not in self._peers):
-            sender, target = (
-                frame.message.get(tags.SENDER_COMP_ID),
-                frame.message.get(tags.TARGET_COMP_ID),
-            )
-            self.counts.other_sessions[f"{sender}->{target}"] += 1
+        if direction is None:
+            self.counts.other_sessions["->".join(comp_ids(frame.message))] += 1
             return []
         outbound, peer = direction
         marks = self._identity.marks(peer, self._endpoint, self._segment(peer))
@@ -162,7 +158,7 @@ class Tap:
     def _note(self, note: Note) -> list[StreamEvent]:
         self.counts.notes += 1
         about = engine.session_id(note.text)
-        if about is not None and not self._is_ours(*about):
+        if about is not None and not self._direction.is_session(*about):
             return []
         at_ns = self._ingest_ns if note.at_ns is None else note.at_ns
         events: list[StreamEvent] = []
@@ -170,9 +166,6 @@ class Tap:
             self._endpoint = statement.host_port or self._endpoint
             events += self._link.stated(statement, at_ns)
         return events
-
-    def _is_ours(self, sender: str, target: str) -> bool:
-        return sender == self._direction.ours and (not self._peers or target in self._peers)
 
     def _reject(self, unreadable: Unreadable) -> list[StreamEvent]:
         self.counts.rejects += 1

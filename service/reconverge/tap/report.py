@@ -56,6 +56,8 @@ def show(console: Console, counts: Counts, rejects: Rejects) -> None:
     for kind, count in counts.events.most_common():
         table.add_row(str(count), f"  {kind}")
     table.add_row(str(counts.notes), "engine notes and other text")
+    if counts.published is not None:
+        table.add_row(str(counts.published), "events published; the topic had the others")
     if counts.reduced:
         table.add_row(str(counts.reduced), "requests of ours kept as other_message")
     for pair, count in counts.other_sessions.most_common():

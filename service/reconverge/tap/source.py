@@ -1,6 +1,7 @@
 """Log files as pieces: read once to the end, or followed while they grow, are rotated and cut."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,6 +16,7 @@ _ANCHOR_BYTES: Final = 64
 """So many bytes before the position are compared before reading on: a file cut and filled again has
 others there."""
 _TRAILER_BYTES: Final = len(b"\x0110=000\x01")
+_WHOLE = re.compile(rb"\x0110=\d{3}\x01\Z")  # a message's end, whether or not the line's follows
 
 
 class Log:
@@ -36,7 +38,7 @@ class Log:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._file.close()
+        self.close()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -85,12 +87,8 @@ class Log:
                 yield from self._framer.feed(self._number, line)
             if len(self._partial) > _LINE_BYTES_MAX:
                 yield from self._release(self._partial.rfind(b"\x0110=") + _TRAILER_BYTES)
-        if self._partial[-_TRAILER_BYTES:].startswith(b"\x0110=") and self._partial.endswith(
-            b"\x01"
-        ):
-            yield from self._release(
-                len(self._partial)
-            )  # a whole message, whether or not a line end follows
+        if _WHOLE.search(self._partial, len(self._partial) - _TRAILER_BYTES):
+            yield from self._release(len(self._partial))
 
     def _release(self, size: int) -> Iterator[Piece]:
         """Take what is whole out of a line that has not ended; all of it where nothing is."""
