@@ -12,6 +12,7 @@ from reconverge.tap import kafka, resume
 from reconverge.tap.kafka import PublishError, publish, publish_stream
 from reconverge.tap.resume import Source
 from tests.embedded import Embedded
+from tests.kafka.broker import KafkaCluster
 
 PARTITIONS = 4  # what the mock cluster gives every topic
 
@@ -152,3 +153,21 @@ async def test_logs_that_lack_the_newest_go_on_behind_its_time() -> None:
     last = event(5).model_copy(update={"event_ns": 4})
     assert [each.seq async for each in resume.after(moments(3, 5, 6, 4, 7), last)] == [6, 4, 7]
     assert [each.seq async for each in resume.after(moments(3, 5, 4), event(5))] == [4]
+
+
+@pytest.mark.kafka
+async def test_on_real_kafka(kafka: KafkaCluster) -> None:
+    """What the embedded broker takes, Apache Kafka takes: idempotence, resuming, partitions."""
+    kafka.create_topic("tapped", partitions=4)
+    sessions = [f"S{n}" for n in range(8)]
+    assert await publish(events(100, *sessions), "tapped", **kafka.client()) == 800
+    last = await resume.newest("tapped", Source("S3"), **kafka.client())
+    assert last == event(100, "S3")
+    assert await resume.newest("tapped", Source("nobody"), **kafka.client()) is None
+    rest = resume.after(events(105, "S3"), last)
+    assert await publish(rest, "tapped", **kafka.client()) == 5
+    with pytest.raises(PublishError, match="missing"):
+        await publish_stream(
+            events(1, "S1"), "missing", bootstrap_servers=kafka.client()["bootstrap_servers"],
+            resume=Source("S1"),
+        )  # fmt: skip
