@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconverge.stream import journal, publish, restore, worker
+from reconverge.stream import history, journal, publish, restore, worker
 from reconverge.stream.clock import Clock
 from reconverge.stream.intake import _Buffer
 from reconverge.stream.log import OutcomeUnknown
@@ -149,7 +149,7 @@ def time_of_the_machine(patch: pytest.MonkeyPatch) -> None:
 
 def policies_of_the_reader(patch: pytest.MonkeyPatch) -> None:
     """Restore without the policies that claims carry."""
-    patch.setattr(restore._Replay, "_enter_epoch", lambda self, record, offset: None)
+    patch.setattr(history.History, "_enter_epoch", lambda self, record, offset: None)
 
 
 PLANTED: dict[str, Plant] = {

@@ -271,9 +271,7 @@ class Episode(Output):
     policy: PolicyRef = Field(description="Policy in force.")
 
 
-Effect = Annotated[
-    Cap | ShadowCap | Transition | Alert | Episode, Field(discriminator="type")
-]
+Effect = Annotated[Cap | ShadowCap | Transition | Alert | Episode, Field(discriminator="type")]
 """Every output of the core."""
 
 EFFECTS: TypeAdapter[Cap | ShadowCap | Transition | Alert | Episode] = TypeAdapter(Effect)
