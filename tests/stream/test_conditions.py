@@ -146,6 +146,22 @@ def test_a_journal_that_went_back_ends_the_worker() -> None:
     play(scene)
 
 
+def test_a_journal_made_again_is_refused_while_old_caps_are_about() -> None:
+    async def scene(stage: Stage) -> None:
+        await _history(stage)
+        await _history(stage)
+        stage.cluster.make_again("journal", 0)
+        stage.feed()
+        assert (await _refusal(stage)).condition == "journal_recreated"
+        stage.cluster.make_again("journal", 0)
+        stage.cluster.make_again("caps", 0)
+        run = stage.start()
+        await run.settled()
+        assert run.worker.ready
+
+    play(scene)
+
+
 def test_a_snapshot_that_is_not_whole_gives_way_to_the_one_before() -> None:
     async def scene(stage: Stage) -> None:
         await _history(stage)

@@ -14,6 +14,7 @@ Condition = Literal[
     "topic_recreated",
     "journal_overrun",
     "journal_regressed",
+    "journal_recreated",
     "snapshot_unreadable",
     "snapshot_too_large",
     "output_too_large",
@@ -33,8 +34,8 @@ Condition = Literal[
 ]
 
 REFUSING: Final[frozenset[Condition]] = frozenset({
-    "journal_regressed", "policy_missing", "core_unknown", "journal_unreadable",
-    "partition_counts_unequal", "topic_missing",
+    "journal_regressed", "journal_recreated", "policy_missing", "core_unknown",
+    "journal_unreadable", "partition_counts_unequal", "topic_missing",
 })  # fmt: skip
 """Conditions under which the partition is not served.
 

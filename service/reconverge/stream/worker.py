@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from time import perf_counter
 from typing import Any, NamedTuple
 
+import orjson
+
 from reconverge.stream import snapshot
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Refusal
@@ -19,7 +21,7 @@ from reconverge.stream.folding import Fold, Folded, Folds
 from reconverge.stream.handover import await_predecessor
 from reconverge.stream.inputs import Stretches
 from reconverge.stream.journal import Journal
-from reconverge.stream.log import Log, TooLarge
+from reconverge.stream.log import Log, TooLarge, read
 from reconverge.stream.observer import BatchSeen, Observer, RestoreSeen
 from reconverge.stream.options import Options
 from reconverge.stream.publish import Publisher
@@ -126,12 +128,26 @@ class Worker:
             restored = await restore(
                 self._log, context.folds, self._options, self._observer, self._journal.epoch
             )
+        if not restored.manifest and not restored.batches:
+            await self._check_epoch()
         size = restored.manifest.record.size_bytes if restored.manifest else 0
         seconds = perf_counter() - started
         self._observer.restored(
             RestoreSeen(self._log.partition, restored.records, restored.batches, size, seconds)
         )
         return restored
+
+    async def _check_epoch(self) -> None:
+        """Epochs rise for ever, or routers would not listen: new journal, new caps topic."""
+        topic, epoch = self._options.topics.caps, self._journal.epoch
+        start, end = await self._log.span(topic)
+        if start == end:
+            return
+        (newest,) = await read(self._log, topic, end - 1, end, self._options.deadlines.read_s)
+        published = orjson.loads(newest.value or b"{}").get("epoch", -1)
+        if published >= epoch:
+            told = f"{topic} holds epoch {published}, this journal has come to {epoch}"
+            raise Refusal("journal_recreated", told)
 
     async def _open(self, restored: Restored) -> None:
         """The first batch of an epoch takes nothing.
