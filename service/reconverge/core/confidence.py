@@ -31,7 +31,7 @@ class Reading(NamedTuple):
     unrecoverable: int
     """Numbers that no replay can bring back and nothing has proven harmless."""
     ambiguous: float
-    """Ambiguous notional over open notional, 0 to 1; what is younger than the grace is not counted."""
+    """Ambiguous notional over open notional, 0 to 1; nothing younger than the grace counts."""
     lag_ms: float
     """Lag of the least fresh source beyond its heartbeat interval; infinite without drop copy."""
 

@@ -9,10 +9,17 @@ import math
 from typing import Any, Final, Literal, NamedTuple
 
 from reconverge.core import effects
-from reconverge.core.cap import RISE_STEP, Bound, Governor, catchup_multiple, ceiling
+from reconverge.core.cap import (
+    RISE_STEP,
+    Bound,
+    Governor,
+    catchup_multiple,
+    ceiling,
+    shortfall_expected,
+)
 from reconverge.core.confidence import DIGITS, Confidence, Reading, confidence
 from reconverge.core.effects import Cap, Effect, ShadowCap, State, SymbolCap
-from reconverge.core.episode import UPDATE_EVERY_NS, EpisodeLog
+from reconverge.core.episode import BACKLOG_EVERY_NS, UPDATE_EVERY_NS, EpisodeLog
 from reconverge.core.machine import FROZEN, RISING, Facts, Machine, Move, Signal
 from reconverge.core.policy import Policy, PolicyBook, parse
 from reconverge.core.similarity import Grace
@@ -236,6 +243,8 @@ class Control:
         self, reading: Reading, trust: Confidence, now_ns: int, book: PolicyBook | None
     ) -> None:
         policy, state = self.policy, self.machine.state
+        if state not in RISING and self.governor.value > self.cap:
+            self.governor.value = self.cap  # a rise that was not published yet was never given
         before = self.governor.value, self.governor.rising_ns
         bound = self._bound(trust.value, trust.binding, policy)
         self._target = bound.cap
@@ -353,10 +362,19 @@ class Control:
         raw = truth.orders.total.similarity
         ratios = (round(x, DIGITS) for x in (raw, reading.similarity, reading.quantity))
         episode.similarity.add([now_ns, *ratios])
-        for parent_id, backlog in truth.backlogs(now_ns):
-            episode.owing(parent_id, now_ns, backlog)
+        if truth.parents and now_ns - episode.backlog_ns >= BACKLOG_EVERY_NS:
+            self._owe(episode, now_ns)
         if now_ns - episode.published_ns >= UPDATE_EVERY_NS:
             self._record(episode, "update", now_ns)
+
+    def _owe(self, episode: EpisodeLog, now_ns: int) -> None:
+        """Note each parent's backlog, and what of it the catch-up limit will not repay in time."""
+        episode.backlog_ns = now_ns
+        sigma_bps = self.truth.sigma_bps(self.policy.catch_up.sigma_bps)
+        multiple = catchup_multiple(State.HEALTHY, sigma_bps, self.policy)
+        for owed in self.truth.backlogs(now_ns):
+            late = shortfall_expected(owed.qty, owed.normal_per_s, multiple, owed.horizon_s)
+            episode.owing(owed.parent_id, [now_ns, owed.qty, late])
 
     def _record(
         self, episode: EpisodeLog, status: Literal["open", "update", "closed"], now_ns: int

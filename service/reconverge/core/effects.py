@@ -209,6 +209,11 @@ class BacklogPoint(Message):
     at_ns: Nanoseconds = Field(description="Nanoseconds, UTC.")
     parent_id: Text = Field(description="The parent.")
     qty: DecimalText = Field(description="Backlog.")
+    shortfall_qty: DecimalText = Field(
+        default="0",
+        description="Part of it that cannot be repaid by the end of the schedule within the"
+        " catch-up limit; the limit is never raised for it.",
+    )
 
 
 class Episode(Output):

@@ -23,6 +23,8 @@ DECISIONS_MAX: Final = 1_000
 BACKLOG_PARENTS_MAX: Final = 16
 """Parents whose backlog is followed in one episode."""
 BACKLOG_POINTS_MAX: Final = 32
+BACKLOG_EVERY_NS: Final = 1_000_000_000
+"""Least time between two looks at the backlogs: they cost time in proportion to the parents."""
 UPDATE_EVERY_NS: Final = 5_000_000_000
 """Least time between two updates of an open episode."""
 
@@ -67,10 +69,10 @@ class EpisodeLog:
 
     __slots__ = (
         "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations", "backlog",
-        "cause", "cause_detail", "cycles", "decisions", "decisions_dropped", "diverged_ever_ns",
-        "divergence_ns", "episode_id", "failed_event_ns", "failed_ns", "fds_event_ns", "fds_ns",
-        "gaps", "link_down_ns", "link_was_down", "path", "published_ns", "reentry_cap_sequence",
-        "revision", "sdl_ns", "similarity", "start_ns",
+        "backlog_ns", "cause", "cause_detail", "cycles", "decisions", "decisions_dropped",
+        "diverged_ever_ns", "divergence_ns", "episode_id", "failed_event_ns", "failed_ns",
+        "fds_event_ns", "fds_ns", "gaps", "link_down_ns", "link_was_down", "path", "published_ns",
+        "reentry_cap_sequence", "revision", "sdl_ns", "similarity", "start_ns",
     )  # fmt: skip
 
     def __init__(self, episode_id: str, start_ns: int, cause: str, cause_detail: str) -> None:
@@ -85,6 +87,7 @@ class EpisodeLog:
         self.decisions: list[list[Any]] = []
         self.decisions_dropped = 0
         self.backlog: dict[str, Series] = {}
+        self.backlog_ns = 0
         self.attestations: list[str] = []
         self.failed_event_ns: int | None = None
         """First hard failure, event time; None for silent divergence."""
@@ -167,14 +170,14 @@ class EpisodeLog:
         else:
             self.decisions_dropped += 1
 
-    def owing(self, parent_id: str, at_ns: int, backlog: int) -> None:
-        """A parent's backlog, in nanos."""
+    def owing(self, parent_id: str, point: list[int]) -> None:
+        """A parent's time, backlog, and the part that cannot be repaid in time. Nanos."""
         series = self.backlog.get(parent_id)
         if series is None:
-            if not backlog or len(self.backlog) >= BACKLOG_PARENTS_MAX:
+            if not point[1] or len(self.backlog) >= BACKLOG_PARENTS_MAX:
                 return
             series = self.backlog[parent_id] = Series(key=1, limit=BACKLOG_POINTS_MAX)
-        series.add([at_ns, backlog])
+        series.add(point)
 
     def current_link_down_ms(self, event_ns: int) -> float | None:
         """Downtime of the link so far. Milliseconds; None if it never went down."""
@@ -218,8 +221,13 @@ class EpisodeLog:
 
     def _backlog_points(self) -> Iterator[effects.BacklogPoint]:
         for parent_id, series in self.backlog.items():
-            for at_ns, qty in series.points:
-                yield effects.BacklogPoint(at_ns=at_ns, parent_id=parent_id, qty=decimal_text(qty))
+            for at_ns, qty, late in series.points:
+                yield effects.BacklogPoint(
+                    at_ns=at_ns,
+                    parent_id=parent_id,
+                    qty=decimal_text(qty),
+                    shortfall_qty=decimal_text(late),
+                )
 
     def dropped(self) -> tuple[str, ...]:
         """What was left out of the record for lack of room, in words."""

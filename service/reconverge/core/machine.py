@@ -280,7 +280,7 @@ class Machine:
         return machine
 
 
-# -- what the facts mean ----------------------------------------------------------------------------
+# -- what the facts mean ------------------------------------------------------------------------
 
 
 def _passed(since_ns: int, dwell_ms: int, facts: Facts) -> bool:

@@ -71,6 +71,24 @@ class Parent:
         i = bisect_right(self.at_ns, now_ns)
         return self.cum_qty[i - 1] if i else 0
 
+    def rest(self, now_ns: int) -> tuple[int, int]:
+        """When the schedule ends, and the quantity still to come on it by then. Nanos."""
+        if not self.at_ns:
+            return now_ns, 0
+        return self.at_ns[-1], self.cum_qty[-1] - self.scheduled(now_ns)
+
+
+class Backlog(NamedTuple):
+    """What one parent is behind its schedule, and the pace it may be repaid beside."""
+
+    parent_id: str
+    qty: int
+    """Nanos."""
+    normal_per_s: float
+    """Scheduled rate from now to the end of the schedule. Nanos per second."""
+    horizon_s: float
+    """Time left to the end of the schedule."""
+
 
 class Truth:
     """One session's truth."""
@@ -364,11 +382,16 @@ class Truth:
         candidates = (self.orders.oldest_disagreement_ns, self.sequences.oldest_gap_ns)
         return min((at for at in candidates if at is not None), default=now_ns)
 
-    def backlogs(self, now_ns: int) -> Iterator[tuple[str, int]]:
-        """Scheduled minus executed quantity of each parent, not below 0. Nanos."""
+    def backlogs(self, now_ns: int) -> Iterator[Backlog]:
+        """Scheduled minus executed quantity of each parent, not below 0."""
         executed = self.orders.parent_executed
         for parent_id, parent in self.parents.items():
-            yield parent_id, max(0, parent.scheduled(now_ns) - executed.get(parent_id, 0))
+            scheduled = parent.scheduled(now_ns)
+            end_ns, rest = parent.rest(now_ns)
+            horizon_s = max(0, end_ns - now_ns) / 1e9
+            rate = rest / horizon_s if horizon_s else 0.0
+            owed = max(0, scheduled - executed.get(parent_id, 0))
+            yield Backlog(parent_id, owed, rate, horizon_s)
 
     def sigma_bps(self, default: float) -> float:
         """Daily volatility of the wildest parent: the limit must suit every one of them."""

@@ -100,7 +100,7 @@ def _reading(session: Session, now_ns: int) -> Reading:
         settled=grace.similarity,
         quantity=grace.quantity,
         outstanding=outstanding,
-        backlog=sum(backlog for _, backlog in truth.backlogs(now_ns)),
+        backlog=sum(backlog.qty for backlog in truth.backlogs(now_ns)),
         diverged=bool(outstanding or truth.sequences.unrecoverable or grace.disagreeing),
     )
 
