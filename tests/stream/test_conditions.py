@@ -5,11 +5,13 @@ What brings it about, what the worker does, what readers see.
 
 from collections.abc import Iterable
 from dataclasses import replace
-from itertools import count
+from itertools import count, islice
 
 import pytest
 
+from reconverge.core.events import Heartbeat
 from reconverge.stream.conditions import Refusal, Superseded
+from reconverge.stream.core_fold import CoreFolds
 from reconverge.stream.log import OutcomeUnknown
 from reconverge.stream.quarantine import HEADER_PREFIX
 from reconverge.stream.records import Batch, Snapshot, counts, decode
@@ -17,6 +19,8 @@ from tests.sim import cluster
 from tests.sim.cluster import Weather
 from tests.sim.toy import ToyFold, ToyFolds, event
 from tests.stream.stage import Stage, play
+
+AT = {"event_ns": 0, "ingest_ns": 0}
 
 
 @pytest.fixture
@@ -128,6 +132,48 @@ def test_without_snapshot_and_the_journal_s_beginning_a_partition_starts_over() 
         run = stage.start()
         await run.settled()
         assert stage.notes.conditions == ["journal_overrun"]
+        assert run.worker.positions()["order-entry"] == 5
+
+    play(scene)
+
+
+@pytest.mark.parametrize("inputs_left", [True, False])
+def test_a_journal_that_expired_whole_is_told_and_its_sessions_are_parked(
+    *, inputs_left: bool
+) -> None:
+    """Found in its place are sessions whose beginning nobody has seen: those are parked as well."""
+
+    async def scene(stage: Stage) -> None:
+        heartbeats = (Heartbeat(session="s", seq=seq, **AT) for seq in count(1))
+        for message in islice(heartbeats, 5):
+            stage.cluster.write("order-entry", 0, b"s", message.model_dump_json().encode())
+        run = stage.start(CoreFolds(), [])
+        await run.settled()
+        await run.crash()
+        stage.cluster.trim("journal", 0, len(stage.records("journal")))
+        stage.cluster.trim("order-entry", 0, 2 if inputs_left else 5)
+        run = stage.start(CoreFolds(), [])
+        message = next(heartbeats)
+        stage.cluster.write("order-entry", 0, b"s", message.model_dump_json().encode())
+        await run.settled()
+        assert stage.notes.conditions == ["journal_overrun"]
+        assert (stage.caps()[-1].cap, stage.caps()[-1].reason) == (0.0, "parked")
+        await run.crash()
+        await stage.start(CoreFolds(), []).settled()
+        assert stage.notes.conditions == ["journal_overrun"], "told once: then it is history"
+        assert stage.caps()[-1].reason == "parked"
+
+    play(scene)
+
+
+def test_a_journal_that_expired_whole_loses_nothing_while_the_inputs_are_whole() -> None:
+    async def scene(stage: Stage) -> None:
+        await _history(stage, released=False)
+        stage.cluster.trim("journal", 0, len(stage.records("journal")))
+        run = stage.start()
+        await run.settled()
+        assert stage.notes.conditions == ["journal_overrun"]
+        assert stage.caps()[-1].reason != "parked"
         assert run.worker.positions()["order-entry"] == 5
 
     play(scene)

@@ -58,14 +58,15 @@ class History:
         self._claims: dict[int, Claim] = {}
         self._policies_of = -1  # the epoch whose policies are in force
 
-    async def start(self, last: OwnedEntry, before_ns: int | None = None) -> bool:
+    async def start(self, last: OwnedEntry | None, before_ns: int | None = None) -> bool:
         """Begin at the newest whole snapshot, of those taken by `before_ns` if that is given.
 
-        `last` is the newest record of the journal that counts. False when the journal no longer
-        reaches back to its own beginning and no such snapshot is left. Raises `Refusal`.
+        `last` is the newest record of the journal that counts, None when it holds none. False when
+        the journal no longer reaches back to its own beginning and no such snapshot is left. Raises
+        `Refusal`.
         """
         begins, _ = await self._log.span(self._options.topics.journal)
-        offset = last.offset if isinstance(last.record, Snapshot) else last.record.snapshot
+        offset = -1 if last is None else _newest_snapshot(last)
         while offset >= begins:
             manifest = await self._manifest(offset)
             self._check_core(manifest.core, self._folds.readable, offset)
@@ -160,6 +161,11 @@ class History:
             self.exact = False
             self._met("derivation_mismatch", f"first at journal offset {offset}")
 
+    async def close(self) -> None:
+        """Let go of the inputs, if they were opened."""
+        if self._inputs:
+            await self._inputs.close()
+
     async def inputs(self) -> Inputs:
         """The inputs, open where the ledger stands.
 
@@ -184,3 +190,9 @@ class History:
         self._observer.condition(
             self._log.partition, condition, f"journal of partition {self._log.partition}: {detail}"
         )
+
+
+def _newest_snapshot(last: OwnedEntry) -> int:
+    """Journal offset of the newest manifest, -1 for none."""
+    offset, record = last
+    return offset if isinstance(record, Snapshot) else record.snapshot

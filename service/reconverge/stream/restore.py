@@ -43,10 +43,20 @@ async def restore(
     Raises `LogError` (try again) and `Refusal` (someone must act).
     """
     history = History(log, folds, options, observer, epoch)
+    try:
+        return await _replayed(log, options, observer, history, epoch)
+    except BaseException:
+        await history.close()
+        raise
+
+
+async def _replayed(
+    log: Log, options: Options, observer: Observer, history: History, epoch: int
+) -> Restored:
     last = await newest(log, options, epoch)
     published, records, batches = -1, 0, 0
     unpublished: list[Output] = []
-    overrun = last is not None and not await history.start(last)
+    overrun = not await history.start(last)
     if overrun:
         detail = "it no longer reaches back to its beginning, and no snapshot is left"
         journal = f"journal of partition {log.partition}"

@@ -128,8 +128,6 @@ class Worker:
             restored = await restore(
                 self._log, context.folds, self._options, self._observer, self._journal.epoch
             )
-        if not restored.manifest and not restored.batches:
-            await self._check_epoch()
         size = restored.manifest.record.size_bytes if restored.manifest else 0
         seconds = perf_counter() - started
         self._observer.restored(
@@ -154,6 +152,8 @@ class Worker:
 
         It sets policies, owns up to losses and publishes caps at once.
         """
+        if not restored.manifest and not restored.batches:
+            await self._check_epoch()
         self._ledger, self._inputs = restored.ledger, restored.inputs
         self._clock.not_before(self._ledger.now_ns)
         self._snapshot = restored.manifest.offset if restored.manifest else -1
