@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from reconverge.core.cap import catchup_multiple
+from reconverge.core.cap import catchup_multiple, shortfall_expected
 from reconverge.core.confidence import confidence
 from reconverge.core.effects import Episode
 from reconverge.core.order_index import Order
@@ -118,16 +118,25 @@ def _shadow(session: Session, _: list[str], __: int) -> str:
 
 
 def _backlog(session: Session, _: list[str], now_ns: int) -> str:
-    told = [
-        f"{parent} {decimal_text(qty)} behind" for parent, qty in session.truth.backlogs(now_ns)
-    ]
+    told = []
+    for owed in session.truth.backlogs(now_ns):
+        multiple = _multiple(session)
+        late = shortfall_expected(owed.qty, owed.normal_per_s, multiple, owed.horizon_s)
+        told.append(
+            f"{owed.parent_id} {decimal_text(owed.qty)} behind"
+            + (f", {decimal_text(late)} of it for good" if late else "")
+        )
     return "; ".join(told) or "none"
 
 
-def _catchup(session: Session, _: list[str], __: int) -> str:
+def _multiple(session: Session) -> float:
     control = session.control
     sigma_bps = session.truth.sigma_bps(control.policy.catch_up.sigma_bps)
-    return f"{catchup_multiple(control.machine.state, sigma_bps, control.policy):g}"
+    return catchup_multiple(control.machine.state, sigma_bps, control.policy)
+
+
+def _catchup(session: Session, _: list[str], __: int) -> str:
+    return f"{_multiple(session):g}"
 
 
 def _decisions(session: Session, _: list[str], __: int) -> str:

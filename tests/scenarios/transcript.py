@@ -112,7 +112,7 @@ class Scenario:
 
     def _input(self, line: str, remarks: list[str]) -> Iterator[str]:
         """A line and its answers; those of the time before it come first, unless it is time."""
-        delay, source, *rest = shlex.split(line)
+        delay, source, *rest = split(line)
         for_ns = round(float(delay) * SECOND_NS)
         if source == "beats":
             self._beats(for_ns, rest)
@@ -127,8 +127,8 @@ class Scenario:
         elif source == "park":
             self.partition.park(" ".join(rest))
         elif source not in _TIME:
-            for each in " ".join(map(shlex.quote, [source, *rest])).split(" ';' "):
-                self._apply(*shlex.split(each))
+            for each in line.split(maxsplit=1)[1].split(" ; "):
+                self._apply(*split(each))
         self._settle(self.now_ns)
         yield from self._answers()
         if self.restarting:
@@ -240,6 +240,11 @@ def _cap(cap: Cap | ShadowCap) -> str:
     if cap.policy.version > 1 or cap.policy.id != "default":
         parts.append(f"policy {cap.policy.id} {cap.policy.version}")
     return ", ".join(parts)
+
+
+def split(text: str) -> list[str]:
+    """Words as a shell takes them; quickly where nothing is quoted."""
+    return shlex.split(text) if '"' in text or "'" in text else text.split()
 
 
 def played(text: str) -> str:
