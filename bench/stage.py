@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -19,11 +19,13 @@ import orjson
 from confluent_kafka import (
     OFFSET_BEGINNING,
     Consumer,
+    ConsumerGroupState,
     KafkaError,
     Message,
     Producer,
     TopicPartition,
 )
+from confluent_kafka.admin import AdminClient
 
 from bench.traffic import Record
 from reconverge.topics import INPUTS, QUARANTINE, TOPICS
@@ -31,6 +33,7 @@ from tests.kafka.broker import KafkaCluster
 
 PATIENCE_S: Final = 60.0
 """Longer than anything here takes; past it something is broken."""
+_POLL_S: Final = 0.1
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
 _CONFIG: Final = {topic.name: topic.config for topic in TOPICS}
 
@@ -117,6 +120,17 @@ class Place(NamedTuple):
         yield writer
         writer.flush()
 
+    def await_members(self, amount: int) -> None:
+        """Return once so many processes form the group."""
+        admin = AdminClient({"bootstrap.servers": self.bootstrap})
+        give_up_s = now_s() + PATIENCE_S
+        while now_s() < give_up_s:
+            group = admin.describe_consumer_groups([self.outputs])[self.outputs].result()
+            if group.state == ConsumerGroupState.STABLE and len(group.members) == amount:
+                return
+            time.sleep(_POLL_S)
+        raise AssertionError(f"{amount} members did not come together")
+
     def fill(self, records: Iterable[Record]) -> None:
         """Write records; returns when the broker has them."""
         with self.writer() as writer:
@@ -181,6 +195,12 @@ class Reader:
         message = self._consumer.poll(wait_s)
         assert message is None or message.error() is None, message.error()
         return message
+
+    def await_keys(self, keys: Collection[bytes]) -> None:
+        """Return once a record of each of these keys has come."""
+        left = set(keys)
+        while left:
+            left.discard(self.next().key() or b"")
 
     def next(self) -> Message:
         """The next record."""
