@@ -1,6 +1,6 @@
 """The order state change matrices of FIX, Appendix D, as scripts (see ``order_script``).
 
-Facts of FIX 4.2 (D1-D36), 4.4 and 5.0 (A.1.a-L.1.a), told anew; where the versions describe the same
+Facts of FIX 4.2 (D1-D36), 4.4 and 5.0 (A.1.a-L.1.a), told anew; where versions describe the same
 course of events it is listed once, under the letters of 4.4 and 5.0, with FIX 4.2's execution types
 as the adapter normalises them (fills are ``trade``, ExecTransType becomes the execution type). Rows
 that give the way not taken (a reject, then the course that goes on) are courses of their own.

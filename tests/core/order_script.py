@@ -49,7 +49,7 @@ def _absent(text: str) -> str | None:
 
 def _options(words: list[str]) -> tuple[list[str], Fields]:
     """The plain words, and the options among them."""
-    plain = []
+    plain: list[str] = []
     options: Fields = {}
     for word in words:
         name, colon, value = word.partition(":")
@@ -103,7 +103,7 @@ def _order_fields(ids: str, status: str, numbers: list[str], options: Fields) ->
     }
 
 
-def _answer(words: list[str], options: Fields) -> tuple[type[StreamEvent], Fields]:
+def _answer(words: list[str], options: Fields) -> tuple[type[StreamEvent], Fields]:  # noqa: C901
     match words:
         case ["no", ids, status]:
             named, former = _ids(ids)
@@ -166,7 +166,7 @@ class Script:
         return self.orders
 
     def line(self, line: str) -> None:
-        text, _, kinds = line.split("#")[0].partition("!")
+        text, _, kinds = line.split("#", maxsplit=1)[0].partition("!")
         words = text.split()
         if not words:
             return

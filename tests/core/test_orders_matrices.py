@@ -1,4 +1,4 @@
-"""Appendix D of FIX, row by row: what is held working is what has leaves and has not ended (R20)."""
+"""Appendix D of FIX, row by row: what works is what has leaves and has not ended (R20)."""
 
 import pytest
 
@@ -22,7 +22,7 @@ def expected(line: str, working: set[str]) -> None:
 @pytest.mark.parametrize("channel", [None, "DC"])
 @pytest.mark.parametrize("name", MATRICES)
 def test_after_every_row_working_is_leaves_and_not_ended(name: str, channel: str | None) -> None:
-    """R20, R21, R23, R25-R28: in the entry view, and in the venue's from the same rows on drop copy."""
+    """R20, R21, R23, R25-R28: in the entry view, and in the venue's from drop copy."""
     script = Script()
     working: set[str] = set()
     for line in MATRICES[name].strip().splitlines():

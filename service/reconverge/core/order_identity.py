@@ -116,28 +116,40 @@ class Identity:
             if named is None and former is None:
                 self._findings.append(Finding("unidentified_report", "", "it carries no id"))
                 return None
-        by_order_id, by_client = self.index.by_order_id, self.index.by_cl_ord_id
-        by_order = None if order_id is None else by_order_id.get(order_id)
-        by_name = None if named is None else by_client.get(named)
-        by_former = None if former is None else by_client.get(former)
         if row is NEW and former is None:
-            if by_order is not None and by_name is None and named is not None:
-                by_order = self._unless_reused(by_order, report)
-            elif by_name is not None and by_order is None and by_name.order_id is not None:
-                by_name = self._unless_reused(by_name, report)
-        order = self._one(by_name, by_former, now_ns)
-        if by_order is not None and order_id is not None:  # merged with that one, perhaps
-            order = self._one(order, by_order_id[order_id], now_ns)
+            self._release_reused(order_id, named, report)
+        by_order_id, by_client = self.index.by_order_id, self.index.by_cl_ord_id
+        order = self._one(by_client.get(named or ""), by_client.get(former or ""), now_ns)
+        order = self._one(order, by_order_id.get(order_id or ""), now_ns)
         if order is None:
             order = self.create(report["symbol"])
-        if former is not None and (by_former is None or by_client[former] is order):
+        if former is not None and by_client.get(former, order) is order:
             self.index.name_client(order, former, named)
         if named is not None:
             self.index.name_client(order, named)
-        if order_id is not None and (by_order is None or by_order_id[order_id] is order):
+        if order_id is not None and by_order_id.get(order_id, order) is order:
             self.index.name_order(order, order_id)
         self._describe(order, report)
         return order
+
+    def _release_reused(self, order_id: str | None, named: str | None, report: Report) -> None:
+        """The id of a finished order comes back for another: venues reuse numbers (R14).
+
+        So it is when one of the two ids is new, and the other is a finished order's.
+        """
+        by_order = self.index.by_order_id.get(order_id or "")
+        by_name = self.index.by_cl_ord_id.get(named or "")
+        if by_order is not None and by_name is None and named is not None:
+            if self._is_finished(by_order, report):
+                self.index.by_order_id.pop(order_id or "")
+        elif by_name is not None and by_order is None and by_name.order_id is not None:  # noqa: SIM102
+            if self._is_finished(by_name, report):
+                self.index.by_cl_ord_id.pop(named or "")
+
+    def _is_finished(self, order: Order, report: Report) -> bool:
+        view = order.entry if report["channel"] is None else order.venue
+        older = is_older(self.marks.mark(report), view.mark)
+        return order.over and view.state in FINAL and not older
 
     def _describe(self, order: Order, report: Report) -> None:
         if report["symbol"] is not None and not order.tally.symbol:
@@ -157,9 +169,3 @@ class Identity:
         kept, other = (first, second) if first.rank < second.rank else (second, first)
         self._counts.absorb(kept, other, now_ns)
         return kept
-
-    def _unless_reused(self, order: Order, report: Report) -> Order | None:
-        """None when the id of a finished order comes back for another: venues reuse numbers (R14)."""
-        view = order.entry if report["channel"] is None else order.venue
-        older = is_older(self.marks.mark(report), view.mark)
-        return None if order.over and view.state in FINAL and not older else order

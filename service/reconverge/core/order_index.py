@@ -18,8 +18,8 @@ PLACEHOLDERS: Final = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL"
 """What is sent where an id is required and there is none, in upper case. FIX itself prescribes
 ``NONE`` as OrderID (37) of a cancel reject for an unknown order."""
 IDS_MAX: Final = 64
-"""Ids of one kind remembered for one order. A quote replaced all day has thousands; only messages still
-on their way name old ones."""
+"""Ids of one kind remembered for one order. A quote replaced all day has thousands; only
+messages still on their way name old ones."""
 
 RequestKind = Literal["new", "cancel", "replace", "mass_cancel"]
 SentKey = int | tuple[str, int]
@@ -171,7 +171,7 @@ class Index:
         self.by_order_id[order_id] = order
 
     def name_client(self, order: Order, cl_ord_id: str, before: str | None = None) -> None:
-        """The order, or a request about it, goes by this client id: last, or just before another."""
+        """The order or a request about it goes by this id: the last, or just before another."""
         ids = order.cl_ord_ids
         if cl_ord_id in ids:
             return
@@ -214,11 +214,15 @@ class Index:
         views = (kept.entry, kept.venue, other.entry, other.venue)
         ids = (kept.cl_ord_ids, kept.cl_ord_ids, other.cl_ord_ids, other.cl_ord_ids)
         legs = [of[view.leg] if of else "" for view, of in zip(views, ids, strict=True)]
-        self.forget(other)
         for cl_ord_id in other.cl_ord_ids:
-            self.name_client(kept, cl_ord_id)
+            if self.by_cl_ord_id.get(cl_ord_id) is other:
+                self.name_client(kept, cl_ord_id)
+                self.by_cl_ord_id[cl_ord_id] = kept
         for order_id in other.order_ids():
-            self.name_order(kept, order_id)
+            if self.by_order_id.get(order_id) is other:
+                self.name_order(kept, order_id)
+                self.by_order_id[order_id] = kept
+        self.count -= 1
         for view, leg in zip(views, legs, strict=True):
             view.leg = max(kept.position(leg), 0)
         kept.parent_id = kept.parent_id or other.parent_id
@@ -250,5 +254,6 @@ def _merged(one: View, two: View) -> View:
             fills[exec_id] = booked
             later.booked += booked if isinstance(booked, int) else 0
     later.fills = fills or None
+    later.cum = max(later.cum, later.booked)
     later.qty = later.qty or earlier.qty
     return later

@@ -23,7 +23,7 @@ class Snapshot:
         "channel", "connection", "event_ns", "now_ns", "rows", "rows_total", "spared", "symbol",
     )  # fmt: skip
 
-    def __init__(  # noqa: PLR0913
+    def __init__(
         self,
         channel: str | None,
         symbol: str | None,

@@ -10,8 +10,8 @@ from reconverge.core.order_table import FINAL, INACTIVE, ExecRow
 from reconverge.core.units import nanos
 
 Report = dict[str, Any]
-"""The fields of an ``OrderReport`` by name: its ``__dict__``. The fold reads a score of them for each
-report, and an attribute of a model costs three times an item of a dictionary."""
+"""The fields of an ``OrderReport`` by name: its ``__dict__``. The fold reads a score of them
+for each report, and an attribute of a model costs three times an item of a dictionary."""
 SOURCE_SHIFT: Final = 48
 """A mark is ``(source << SOURCE_SHIFT) + seq``: two of one source compare by number."""
 NUMBER_MAX: Final = 1 << SOURCE_SHIFT
@@ -141,6 +141,8 @@ def _set_open(view: View, report: Report, row: ExecRow, before: int, mark: int) 
                 view.qty = view.cum + leaves
     elif view.qty or stated is not None or status == "filled":
         view.end("filled")
+    elif view.state == "unknown":
+        view.state = "open"  # how much of it nobody has said
 
 
 def _reopens(row: ExecRow, before: int, mark: int) -> bool:

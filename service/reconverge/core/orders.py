@@ -1,4 +1,4 @@
-"""Order truth of one session: every order seen by two views, and what they add up to (R16, R20-R34).
+"""Order truth of one session: every order seen by two views, and their sums (R16, R20-R34).
 
 ``Orders.apply`` takes each event to the orders that it is about; docs/orders.md has the table of
 what each message does. This file holds the handlers of messages and the readings. Which record is
@@ -143,13 +143,14 @@ class Orders:
 
     def _new_order(self, event: events.NewOrder, now_ns: int) -> None:
         order = self._index.by_cl_ord_id.get(event.cl_ord_id)
-        if order is not None and order.submitted:
-            if event.poss_dup or event.poss_resend:
+        if order is not None:
+            if (event.poss_dup or event.poss_resend) and order.entry.state != "unknown":
                 return
-            if not _may_return(order):
+            if _may_return(order):
+                order = None
+            elif order.submitted:
                 self._odd("duplicate_client_id", order.name, "another new order carries it")
                 return
-            order = None
         if order is None:
             order = self._identity.create(event.symbol)
             self._index.name_client(order, event.cl_ord_id)
@@ -235,7 +236,7 @@ class Orders:
                 self._settle(request, now_ns, "not_applied")
 
     def _settle(self, request: Request, now_ns: int, refused: str | None = None) -> None:
-        """A request is in flight no more; ``refused``: nor ever was an order that it was to make."""
+        """A request is in flight no more; ``refused``: nor ever was the order it was to make."""
         order = request.order
         if order is None:
             self._requests.settle_mass_cancel(request)
@@ -251,20 +252,25 @@ class Orders:
     def _execution_report(self, event: ExecutionReport, now_ns: int) -> None:
         report = event.__dict__
         row = EXEC_ROWS[report["exec_type"]]
+        if row is _REJECTED and report["orig_cl_ord_id"] not in {None, report["cl_ord_id"]}:
+            self._request_rejected(report, now_ns)
+            return
         order = self._identity.find(report, row, now_ns)
         if order is None:
             return
         if row.books is not None and row.books != "fill":
             self._check_reference(order, report)
-        if report["channel"] is not None:
+        if report["channel"] is None:
+            self._tell(order, order.entry, order.venue, report, row, now_ns)
+        else:
             self.venue_seen = True
             self._tell(order, order.venue, order.entry, report, row, now_ns)
-        elif row is _REJECTED and report["orig_cl_ord_id"] not in {None, report["cl_ord_id"]}:
-            request = self._requests.find(report["cl_ord_id"])
-            if request is not None:  # a request is rejected, not the order
-                self._settle(request, now_ns)
-        else:
-            self._tell(order, order.entry, order.venue, report, row, now_ns)
+
+    def _request_rejected(self, report: Report, now_ns: int) -> None:
+        """A rejected report that names a former id is about a request, not the order (R27)."""
+        request = self._requests.find(report["cl_ord_id"])
+        if request is not None and report["channel"] is None:
+            self._settle(request, now_ns)
 
     def _check_reference(self, order: Order, report: Report) -> None:
         """A bust or correction should refer to an execution booked in its view (R25)."""
@@ -273,7 +279,7 @@ class Orders:
             detail = f"{report['exec_type']} of execution {report['exec_ref_id']}"
             self._odd("unknown_execution", order.name, detail)
 
-    def _tell(  # noqa: PLR0913
+    def _tell(
         self, order: Order, view: View, other: View, report: Report, row: ExecRow, now_ns: int
     ) -> None:
         """Take a report to the view that it tells, and the consequences to the sums."""

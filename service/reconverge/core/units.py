@@ -11,7 +11,7 @@ SCALE_DIGITS: Final = 9
 ONE: Final = 10**SCALE_DIGITS
 """One whole unit, in nanos."""
 
-_MEMO_MAX: Final = 1 << 16
+MEMO_MAX: Final = 1 << 16
 """Distinct texts remembered: a day's quantities and price levels; ten megabytes at the outside."""
 
 
@@ -21,7 +21,7 @@ class _Memo(dict[str, int]):
     def __missing__(self, text: str) -> int:
         whole, _, fraction = text.partition(".")
         magnitude = int(whole.lstrip("-")) * ONE + int(fraction.ljust(SCALE_DIGITS, "0"))
-        if len(self) >= _MEMO_MAX:
+        if len(self) >= MEMO_MAX:
             self.clear()
         value = self[text] = -magnitude if text.startswith("-") else magnitude
         return value

@@ -1,0 +1,26 @@
+"""Exact quantities: text to integers and back."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconverge.core.units import MEMO_MAX, ONE, decimal_text, nanos
+
+quantities = st.integers(-(10**27) + 1, 10**27 - 1)
+
+
+def test_known_values() -> None:
+    texts = {"12.5": 12_500_000_000, "-0.000000001": -1, "007": 7 * ONE, "0": 0, "-3": -3 * ONE}
+    assert {text: nanos(text) for text in texts} == texts
+
+
+@given(quantities)
+def test_text_and_back_loses_nothing(value: int) -> None:
+    assert nanos(decimal_text(value)) == value
+
+
+def test_the_memory_of_texts_is_bounded() -> None:
+    for n in range(MEMO_MAX + 2):
+        assert nanos(f"{n}.5") == n * ONE + ONE // 2
+    memo = nanos.__self__
+    assert isinstance(memo, dict)
+    assert len(memo) <= MEMO_MAX
