@@ -9,7 +9,7 @@ import reconverge
 from reconverge.core.policy import Policy
 from tests.cli.conftest import Run
 
-COMMANDS = ("run", "replay", "watch", "schema", "topics", "doctor")
+COMMANDS = ("run", "replay", "watch", "schema", "topics", "doctor", "safe-mode", "attest")
 POLICY = """
 id = "desk"
 version = 2

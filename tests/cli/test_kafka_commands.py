@@ -34,6 +34,15 @@ def test_no_broker_is_exit_code_3_and_one_clear_line(run: Run, command: str) -> 
     assert NOWHERE in done.stderr
 
 
+def test_a_cluster_without_a_controller_is_told_as_such(run: Run, embedded: Embedded) -> None:
+    done = run("topics", "--create", "--bootstrap-servers", embedded.address)
+    assert done.returncode == 3
+    assert "no controller" in done.stderr
+    embedded.touch(*(topic.name for topic in TOPICS))
+    done = run("topics", "--create", "--json", "--bootstrap-servers", embedded.address)
+    assert done.returncode == 0, "nothing is missing: nobody need create anything"
+
+
 def test_doctor_finds_no_broker_and_says_what_to_do(run: Run) -> None:
     done = run("doctor", "--json", "--bootstrap-servers", NOWHERE)
     assert done.returncode == 1

@@ -299,6 +299,8 @@ class Vocabulary:
         return fields
 
     def _policy(self, words: Words, _: str) -> Fields:
+        if retired := words.after("retire"):
+            return {"type": "policy_change", "retire_shadow": retired, "actor": "desk"}
         shadow = words.flag("shadow")
         document = merged(self.policy, words.settings)
         document["version"] = document.get("version", 1) + (not shadow)

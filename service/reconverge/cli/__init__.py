@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import reconverge
-from reconverge.cli import contract, demo, doctor, replay, run, topics, watch
+from reconverge.cli import contract, control, demo, doctor, replay, run, topics, watch
 from reconverge.cli.exits import TABLE
 from reconverge.tap.command import app as tap_app
 
@@ -46,6 +46,9 @@ app.command()(doctor.doctor)
 app.command()(watch.watch)
 app.command()(contract.schema)
 app.add_typer(contract.policy_app, name="policy")
+contract.policy_app.command("apply")(control.apply_policy)
+app.command()(control.safe_mode)
+app.command()(control.attest)
 
 
 def main() -> None:

@@ -95,6 +95,16 @@ async def create_topic(
     return True
 
 
+async def check_controller(admin: AIOKafkaAdminClient) -> None:
+    """Somebody must be there to create topics. Raises NotCreated."""
+    cluster = await admin.describe_cluster()
+    if cluster["controller_id"] not in {broker["node_id"] for broker in cluster["brokers"]}:
+        raise NotCreated(
+            "the cluster has no controller, so nobody can create topics: wait until one is"
+            " elected; an embedded or mock broker never has one"
+        )
+
+
 async def topic_config(admin: AIOKafkaAdminClient, name: str, key: str) -> str | None:
     """One setting of a topic; none where the broker does not tell."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name, configs={key: ""})

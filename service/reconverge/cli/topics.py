@@ -15,6 +15,7 @@ from reconverge.cli.kafka import (
     NotCreated,
     Unreachable,
     administration,
+    check_controller,
     create_topic,
     existing_counts,
     partition_counts,
@@ -72,6 +73,8 @@ async def create(settings: Settings, partitions: int | None, replicas: int) -> O
         count = partitions or existing or PARTITIONS_DEFAULT
         if existing not in (0, count):
             raise NotCreated(f"{count} partitions were asked for, existing topics have {existing}")
+        if not all(found.values()):
+            await check_controller(admin)
         created = [
             topic.name
             for topic in topics

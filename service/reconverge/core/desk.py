@@ -101,16 +101,21 @@ class Attestation(Envelope):
 
 
 class PolicyChange(Envelope):
-    """A policy takes effect from here on.
+    """A policy takes effect from here on, or a shadow is retired; both at once promote a shadow.
 
-    Refused, with every contradiction named, when it contradicts itself.
+    Refused, with every contradiction named, when the policy contradicts itself.
     """
 
     type: Literal["policy_change"] = "policy_change"
-    policy: dict[str, Any] = Field(
-        description="The whole policy document, as `schemas/policy.json` has it."
+    policy: dict[str, Any] | None = Field(
+        default=None,
+        description="The whole policy document, as `schemas/policy.json` has it; null only where"
+        " a shadow is retired.",
     )
     shadow: bool = Field(
         default=False, description="Evaluate it beside the one in force, acting on nothing."
+    )
+    retire_shadow: Text | None = Field(
+        default=None, description="Id of a shadow that is evaluated no longer."
     )
     actor: Text = Field(description="Who changed it.")

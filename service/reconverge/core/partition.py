@@ -34,7 +34,7 @@ class Rejected(ValueError):
 class Partition:
     """The fold of one partition."""
 
-    __slots__ = ("_changed", "_due", "_safe_mode", "book", "now_ns", "sessions", "venues")
+    __slots__ = ("_changed", "_due", "_lost", "_safe_mode", "book", "now_ns", "sessions", "venues")
 
     def __init__(
         self, policies: Iterable[Policy] = (), venues: Mapping[str, Venue] | None = None
@@ -46,6 +46,9 @@ class Partition:
         """The latest time it was settled at. Nanoseconds, UTC."""
         self._safe_mode: SafeMode | None = None
         """The latch set for every session, for those that are yet to appear."""
+        self._lost: str | None = None
+        """Why input is missing from before the first session was known: none that appears later is
+        trusted unless its numbers are seen from the first one."""
         self._changed: dict[str, Session] = {}
         """Sessions with events since they were last settled, in order of their first one."""
         self._due: list[tuple[int, str]] = []
@@ -74,23 +77,33 @@ class Partition:
         elif event.session == BROADCAST:
             self._broadcast(event, now_ns)
         else:
-            self._open(event.session, now_ns)
+            self._open(event, now_ns)
             self.apply(event, now_ns)
 
-    def _open(self, name: str, now_ns: int) -> Session:
+    def _open(self, event: Event, now_ns: int) -> None:
+        name = event.session
         if len(self.sessions) >= SESSIONS_MAX:
             raise Rejected(f"{SESSIONS_MAX} sessions are followed here already: {name} is not")
         session = self.sessions[name] = Session(name, self.book, self.venues)
         if self._safe_mode is not None:
             session.apply(self._safe_mode, now_ns)
-        return session
+        if self._lost is not None and getattr(event, "seq", None) != 1:
+            session.park(self._lost)
 
     def _change_policy(self, event: PolicyChange) -> None:
+        retired = event.retire_shadow
+        if event.policy is None and retired is None:
+            raise Rejected("neither a policy nor a shadow to retire")
+        if retired is not None and not self.book.has_shadow(retired):
+            raise Rejected(f"no shadow is called {retired}")
         try:
-            policy = parse(event.policy)
+            policy = None if event.policy is None else parse(event.policy)
         except PolicyRefused as refused:
             raise Rejected(f"policy refused: {refused}") from None
-        self.book.set(policy, shadow=event.shadow)
+        if retired is not None:
+            self.book.retire_shadow(retired)
+        if policy is not None:
+            self.book.set(policy, shadow=event.shadow)
         for name, session in self.sessions.items():
             session.adopt()
             self._changed[name] = session
@@ -104,7 +117,12 @@ class Partition:
             self._changed[name] = session
 
     def park(self, reason: str) -> None:
-        """Stop trusting every session's truth: the inputs are known to be incomplete."""
+        """Stop trusting every session's truth: the inputs are known to be incomplete.
+
+        With no session yet, those that were are not known either: see ``_lost``.
+        """
+        if not self.sessions:
+            self._lost = reason
         for name, session in self.sessions.items():
             session.park(reason)
             self._changed[name] = session
@@ -149,7 +167,7 @@ class Partition:
         if self._changed:
             raise AssertionError("a partition is dumped only when it is settled")
         latch = None if self._safe_mode is None else self._safe_mode.model_dump()
-        yield ["partition", CORE_VERSION, self.now_ns, latch, self.book.dump()]
+        yield ["partition", CORE_VERSION, self.now_ns, latch, self._lost, self.book.dump()]
         for name, session in self.sessions.items():
             for row in session.dump():
                 yield [name, *row]
@@ -161,12 +179,13 @@ class Partition:
         Raises ValueError when another core version dumped it.
         """
         stream = iter(rows)
-        _, version, now_ns, latch, book = next(stream)
+        _, version, now_ns, latch, lost, book = next(stream)
         if version != CORE_VERSION:
             raise ValueError(f"core version {version} dumped this; this is {CORE_VERSION}")
         partition = cls((), venues)
         partition.now_ns = now_ns
         partition.book = PolicyBook.load(book)
+        partition._lost = lost
         partition._safe_mode = None if latch is None else SafeMode.model_validate(latch)
         for name, own_rows in groupby(stream, key=itemgetter(0)):
             session = Session.load(

@@ -332,9 +332,13 @@ class PolicyBook:
         table[name] = policy
         self._hash = ""
 
+    def has_shadow(self, policy_id: str) -> bool:
+        """Whether a shadow of this id is evaluated."""
+        return policy_id in self._shadows
+
     def retire_shadow(self, policy_id: str) -> None:
-        """Stop evaluating a shadow; silently nothing when it is not there."""
-        self._shadows.pop(policy_id, None)
+        """Stop evaluating a shadow. Raises KeyError when it is not there."""
+        del self._shadows[policy_id]
         self._hash = ""
 
     @property
