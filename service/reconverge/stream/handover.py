@@ -5,8 +5,10 @@ void the old owner's last snapshot and make the new one fold its suffix again; a
 makes the takeover short. It is never needed for safety.
 """
 
+from itertools import chain
+
 from reconverge.stream.clock import Clock
-from reconverge.stream.log import Log, Record
+from reconverge.stream.log import RECORDS_AT_ONCE, Log, Record
 from reconverge.stream.options import Options
 from reconverge.stream.records import Snapshot, counts, decode
 
@@ -14,28 +16,31 @@ _NS_PER_MS = 1_000_000
 
 
 async def await_predecessor(log: Log, options: Options, clock: Clock) -> None:
-    """Return once the journal shows a release, or nobody alive, or the wait gets too long."""
-    topic, deadlines = options.topics.journal, options.deadlines
-    start, end = await log.span(topic)
-    if start == end:
+    """Return once the journal shows a release, or nobody alive, or the wait gets too long.
+
+    An owner shows life by its journal records, and while it dumps its state, by the chunks.
+    """
+    journal, deadlines = options.topics.journal, options.deadlines
+    spans = {topic: await log.span(topic) for topic in (journal, options.topics.snapshots)}
+    newest = {topic: end - 1 for topic, (start, end) in spans.items() if end > start}
+    if journal not in newest:
         return
-    tail = await log.follow({topic: end - 1})
+    tail = await log.follow(newest)
     try:
         give_up_ns = clock.now_ns() + int(deadlines.handover_s * 1e9)
-        last = None
+        life_ms, released = 0, False
         while clock.now_ns() < give_up_ns:
-            for record in (
-                await tail.poll([topic], options.limits.buffered_records, deadlines.tick_s)
-            ).get(topic, ()):
-                last = record
-            if last is None or _free(last, clock.now_ns() // _NS_PER_MS, deadlines.silence_s):
+            polled = await tail.poll(list(newest), RECORDS_AT_ONCE, deadlines.tick_s)
+            for record in chain.from_iterable(polled.values()):
+                life_ms = max(life_ms, record.timestamp)
+            if polled.get(journal):
+                released = _released(polled[journal][-1])
+            if released or clock.now_ns() // _NS_PER_MS - life_ms > deadlines.silence_s * 1_000:
                 return
     finally:
         await tail.close()
 
 
-def _free(last: Record, now_ms: int, silence_s: float) -> bool:
-    """Released, or silent for longer than any live owner is."""
+def _released(last: Record) -> bool:
     record = decode(last.value, last.offset)
-    released = isinstance(record, Snapshot) and record.released and counts(record, last.offset)
-    return released or now_ms - last.timestamp > silence_s * 1_000
+    return isinstance(record, Snapshot) and record.released and counts(record, last.offset)

@@ -113,9 +113,9 @@ class Deadlines:
     """Shortest time between batches that only tick: deadlines of many sessions coalesce."""
     align_s: float = 1.0
     """Longest wait for the slower input topics of a backlog before the faster ones go ahead."""
-    handover_s: float = 3.0
-    """Longest wait for a leaving owner's snapshot before claiming over it."""
-    silence_s: float = 1.5
+    handover_s: float = 10.0
+    """Longest wait for a live owner to leave before claiming over it: a large state's snapshot."""
+    silence_s: float = 3.0
     """A journal without a record for this long has no live owner.
 
     Every owner ticks once a second.

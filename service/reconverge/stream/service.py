@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from reconverge.stream import memory
 from reconverge.stream.conditions import Condition, Refusal, Superseded
 from reconverge.stream.log import Log, LogError, OutcomeUnknown
 from reconverge.stream.membership import Membership
@@ -65,6 +66,7 @@ class Service:
 
         Raises `Stalled`, and what makes every partition hopeless.
         """
+        memory.tune()
         tasks = [
             asyncio.create_task(work)
             for work in (self._follow(), self._watch(), self._report(), stop.wait())

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from reconverge.stream import snapshot
+from reconverge.stream import memory, snapshot
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Refusal
 from reconverge.stream.folding import Fold, Folded, Folds
@@ -176,6 +176,7 @@ class Worker:
         await self._submit(self._fold({}, restored.lost, now_ns, starts))
         if restored.lost:
             await self._write_snapshot(released=False)
+        memory.settle()
         self.ready = self.served = True
         self._observer.owned(self._log.partition, owned=True)
 
@@ -325,4 +326,6 @@ class Worker:
         )
         self._snapshot = await self._journal.append(record)
         self._snapshot_rows = written.rows
+        if not released:
+            memory.settle()
         self._observer.snapshot(self._log.partition, written.size_bytes, perf_counter() - started)

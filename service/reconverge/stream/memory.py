@@ -1,0 +1,25 @@
+"""Keeping Python's garbage collector away from state that lives all day.
+
+A full collection walks every container there is: with 200,000 orders in memory the default
+thresholds doubled the cost of an event and made a restore three times as long (measured). Nothing the core keeps is garbage by way of a cycle, so what a restore or a snapshot finds alive is
+taken out of the collector's sight; young objects are collected as ever, in larger batches.
+"""
+
+import gc
+from typing import Final
+
+YOUNG_MAX: Final = 50_000
+"""Allocations before young objects are looked at; a batch makes some thousands that die with it."""
+MIDDLE_PER_FULL: Final = 1_000_000
+"""Full collections happen only in `settle`: by themselves they would never be worth their pause."""
+
+
+def tune() -> None:
+    """Set the thresholds, once a process."""
+    gc.set_threshold(YOUNG_MAX, 20, MIDDLE_PER_FULL)
+
+
+def settle() -> None:
+    """Collect what has become garbage since the last time, and stop looking at what is alive."""
+    gc.collect()
+    gc.freeze()
