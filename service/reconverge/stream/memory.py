@@ -1,7 +1,8 @@
 """Keeping Python's garbage collector away from state that lives all day.
 
-A full collection walks every container there is: with 200,000 orders in memory the default
-thresholds doubled the cost of an event and made a restore three times as long (measured). Nothing the core keeps is garbage by way of a cycle, so what a restore or a snapshot finds alive is
+A full collection walks every container there is: with 100,000 orders in memory the default
+thresholds doubled the cost of an event and made a restore three times as long (measured). Nothing
+that the core keeps is garbage by way of a cycle. So what a restore or a snapshot finds alive is
 taken out of the collector's sight; young objects are collected as ever, in larger batches.
 """
 
