@@ -104,7 +104,7 @@ class Control:
         elif self.episode is not None and note.kind == "path_up":
             self.episode.link_up(note.event_ns)
         elif self.episode is not None and note.kind == "attested":
-            self.episode.attestations.append(note.detail)
+            self.episode.attested(note.detail)
 
     def _fail(self, note: Note, now_ns: int) -> None:
         truth = self.truth

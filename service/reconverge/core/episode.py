@@ -18,6 +18,10 @@ SERIES_MAX: Final = 256
 
 An hour of recovery stays readable, an episode record stays below 100 kB.
 """
+PATH_MAX: Final = 1_000
+"""Steps of the path kept: the first and the latest half of a link that flaps all day."""
+ATTESTATIONS_MAX: Final = 100
+"""Attestations kept. Each is one person's word; more are a script's."""
 DECISIONS_MAX: Final = 1_000
 """Child-order decisions kept: first come, the rest are counted in ``unresolved`` as dropped."""
 BACKLOG_PARENTS_MAX: Final = 16
@@ -68,11 +72,12 @@ class EpisodeLog:
     """What has been seen of one episode so far."""
 
     __slots__ = (
-        "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations", "backlog",
-        "backlog_ns", "cause", "cause_detail", "cycles", "decisions", "decisions_dropped",
-        "diverged_ever_ns", "divergence_ns", "episode_id", "failed_event_ns", "failed_ns",
-        "fds_event_ns", "fds_ns", "gaps", "link_down_ns", "link_was_down", "path", "published_ns",
-        "reentry_cap_sequence", "revision", "sdl_ns", "similarity", "start_ns",
+        "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations",
+        "attestations_dropped", "backlog", "backlog_ns", "cause", "cause_detail", "cycles",
+        "decisions", "decisions_dropped", "diverged_ever_ns", "divergence_ns", "episode_id",
+        "failed_event_ns", "failed_ns", "fds_event_ns", "fds_ns", "gaps", "link_down_ns",
+        "link_was_down", "path", "published_ns", "reentry_cap_sequence", "revision", "sdl_ns",
+        "similarity", "start_ns", "steps_dropped",
     )  # fmt: skip
 
     def __init__(self, episode_id: str, start_ns: int, cause: str, cause_detail: str) -> None:
@@ -85,7 +90,7 @@ class EpisodeLog:
         self.gaps = Series(key=1)
         self.similarity = Series(key=2)
         self.decisions: list[list[Any]] = []
-        self.decisions_dropped = 0
+        self.decisions_dropped = self.steps_dropped = self.attestations_dropped = 0
         self.backlog: dict[str, Series] = {}
         self.backlog_ns = 0
         self.attestations: list[str] = []
@@ -130,6 +135,9 @@ class EpisodeLog:
     def entered(self, state: State, signal: str, event_ns: int, now_ns: int) -> None:
         """The session entered a state."""
         self.path.append([state.value, now_ns, signal])
+        if len(self.path) > PATH_MAX:
+            del self.path[PATH_MAX // 2]
+            self.steps_dropped += 1
         if state is State.CONTROLLED_REENTRY and self.fds_ns is None and self.failed_ns is not None:
             self.fds_ns = now_ns - self.failed_ns
             self.fds_event_ns = max(0, event_ns - (self.failed_event_ns or 0))
@@ -162,6 +170,13 @@ class EpisodeLog:
             and self._crossed_ns is not None
         ):
             self.sdl_ns = now_ns - self._crossed_ns
+
+    def attested(self, who: str) -> None:
+        """Someone vouched for something."""
+        if len(self.attestations) < ATTESTATIONS_MAX:
+            self.attestations.append(who)
+        else:
+            self.attestations_dropped += 1
 
     def decided(self, point: list[Any]) -> None:
         """A decision: time, child, parent, cap sequence it acted on, cap in force here."""
@@ -231,9 +246,12 @@ class EpisodeLog:
 
     def dropped(self) -> tuple[str, ...]:
         """What was left out of the record for lack of room, in words."""
-        if not self.decisions_dropped:
-            return ()
-        return (f"{self.decisions_dropped} decisions beyond {DECISIONS_MAX} not kept",)
+        counts = {
+            "steps of the path": self.steps_dropped,
+            "decisions": self.decisions_dropped,
+            "attestations": self.attestations_dropped,
+        }
+        return tuple(f"{count} {what} not kept" for what, count in counts.items() if count)
 
     def dump(self) -> dict[str, Any]:
         """JSON-able content; ``load`` restores it."""

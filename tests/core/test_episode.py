@@ -1,0 +1,151 @@
+"""Episodes stay bounded, keep what matters, and their clocks say what they mean."""
+
+from typing import Any
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconverge.core import episode
+from reconverge.core.effects import State
+from reconverge.core.episode import EpisodeLog, Series
+
+POINTS = st.lists(st.integers(-1_000, 1_000), min_size=1, max_size=2_000)
+
+
+def log() -> EpisodeLog:
+    """An episode that began at time 100."""
+    return EpisodeLog("S/e1", 100, "hard_failure", "disconnect")
+
+
+@given(POINTS, st.integers(8, 40))
+def test_a_series_stays_bounded_and_keeps_its_extremes_and_ends(
+    values: list[int], limit: int
+) -> None:
+    series = Series(key=1, limit=limit)
+    for at_ns, value in enumerate(values):
+        series.add([at_ns, value])
+        assert len(series.points) <= limit
+    kept = [value for _, value in series.points]
+    assert min(kept) == min(values)
+    assert max(kept) == max(values)
+    assert (kept[0], kept[-1]) == (values[0], values[-1])
+    times = [at_ns for at_ns, _ in series.points]
+    assert times == sorted(times)
+
+
+def test_a_point_that_differs_in_time_alone_says_nothing_new() -> None:
+    series = Series(key=1)
+    for at_ns, value in enumerate((5, 5, 6, 6, 5)):
+        series.add([at_ns, value])
+    assert series.points == [[0, 5], [2, 6], [4, 5]]
+
+
+def test_the_links_downtime_adds_up_over_cycles_and_runs_while_it_is_down() -> None:
+    kept = log()
+    assert kept.current_link_down_ms(10**9) is None
+    kept.link_up(50_000_000)  # it was never down
+    kept.link_down(0)
+    kept.link_down(400_000_000)  # still the same downtime
+    assert kept.current_link_down_ms(500_000_000) == 500
+    kept.link_up(800_000_000)
+    kept.link_down(2_000_000_000)
+    assert kept.current_link_down_ms(2_100_000_000) == 900
+    kept.link_up(1_900_000_000)  # a clock that steps back takes nothing away
+    assert kept.current_link_down_ms(9_000_000_000) == 800
+
+
+def test_divergence_runs_from_the_first_disagreement_to_the_end_of_the_latest() -> None:
+    agreed = log()
+    agreed.diverging(False, 0, 150)
+    assert agreed.divergence_ns is None
+    kept = log()
+    kept.diverging(True, 40, 200)  # it began before the failure: counted from the failure
+    assert kept.divergence_ns == 100
+    kept.diverging(False, 0, 260)
+    kept.diverging(False, 0, 500)
+    assert kept.divergence_ns == 160
+    kept.diverging(True, 600, 600)
+    kept.diverging(False, 0, 700)
+    assert kept.divergence_ns == 600
+
+
+def test_fds_is_taken_once_and_only_after_a_failure() -> None:
+    silent = log()
+    silent.entered(State.CONTROLLED_REENTRY, "parity_proven", 300, 310)
+    assert silent.fds_ns is None
+    kept = log()
+    kept.failed(90, 100)
+    kept.failed(200, 210)  # the next cycle: the clock runs from the first
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 300, 310)
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 900, 910)
+    assert (kept.fds_event_ns, kept.fds_ns, kept.cycles) == (210, 210, 2)
+
+
+def test_sdl_runs_from_the_latest_crossing_to_the_first_acknowledgement_of_reentry() -> None:
+    kept = log()
+    kept.acknowledged(9, 100)  # before re-entry nothing is awaited
+    kept.reentry_cap_sequence = 7
+    kept.acknowledged(9, 110)  # and the threshold was not crossed
+    kept.confident(True, 200)
+    kept.confident(False, 250)
+    kept.confident(True, 300)
+    kept.confident(True, 350)
+    kept.acknowledged(6, 400)  # an older cap
+    assert kept.sdl_ns is None
+    kept.acknowledged(7, 450)
+    kept.acknowledged(8, 900)
+    assert kept.sdl_ns == 150
+
+
+def test_what_does_not_fit_is_counted_and_said() -> None:
+    kept = log()
+    for i in range(episode.PATH_MAX + 3):
+        kept.entered(State.FAILOVER_DETECTED, "hard_failure", i, i)
+    for i in range(episode.DECISIONS_MAX + 2):
+        kept.decided([i, f"C{i}", None, None, 0.5])
+    for i in range(episode.ATTESTATIONS_MAX + 1):
+        kept.attested(f"jo: {i}")
+    assert kept.dropped() == (
+        "3 steps of the path not kept", "2 decisions not kept", "1 attestations not kept",
+    )  # fmt: skip
+    fields = kept.fields(0)
+    assert [len(fields[name]) for name in ("path", "decisions", "attestations")] == [
+        episode.PATH_MAX, episode.DECISIONS_MAX, episode.ATTESTATIONS_MAX,
+    ]  # fmt: skip
+    steps = [step.at_ns for step in fields["path"]]
+    assert (steps[0], steps[-1]) == (0, episode.PATH_MAX + 2)
+
+
+def test_backlogs_are_followed_from_when_they_are_first_owed_for_so_many_parents() -> None:
+    kept = log()
+    kept.owing("early", [100, 0, 0])
+    assert not kept.backlog
+    for i in range(episode.BACKLOG_PARENTS_MAX + 1):
+        kept.owing(f"P{i}", [200, 5, 0])
+    kept.owing("P0", [300, 0, 0])
+    assert len(kept.backlog) == episode.BACKLOG_PARENTS_MAX
+    assert kept.backlog["P0"].points == [[200, 5, 0], [300, 0, 0]]
+
+
+def test_dump_and_load_keep_everything() -> None:
+    kept = log()
+    kept.failed(90, 100)
+    kept.link_down(90)
+    kept.entered(State.FAILOVER_DETECTED, "hard_failure", 90, 100)
+    kept.diverging(True, 100, 120)
+    kept.gaps.add([120, 3, 0])
+    kept.similarity.add([120, 0.5, 1.0, 1.0])
+    kept.decided([130, "C1", "P1", 4, 0.2])
+    kept.owing("P1", [130, 50, 10])
+    kept.attested("jo: seen")
+    loaded = EpisodeLog.load(_through_json(kept.dump()))
+    assert loaded.dump() == kept.dump()
+    assert loaded.fields(500) == kept.fields(500)
+    loaded.owing("P1", [140, 60, 10])
+    assert len(loaded.backlog["P1"].points) == 2
+
+
+def _through_json(dumped: dict[str, Any]) -> dict[str, Any]:
+    loaded: dict[str, Any] = orjson.loads(orjson.dumps(dumped))
+    return loaded
