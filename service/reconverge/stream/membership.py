@@ -9,6 +9,7 @@ partitions, or without membership, and never told (aiokafka #1187), so such a me
 
 import asyncio
 from collections.abc import Collection, Mapping
+from time import monotonic
 from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
@@ -28,7 +29,7 @@ class Membership(Protocol):
     """Advice on which partitions to serve."""
 
     async def assigned(self) -> frozenset[int]:
-        """The next assignment, once there is one. Raises `LogError` and `Refusal`."""
+        """The next assignment, once there is one. Raises `LogError`: ask again."""
 
     async def report(self, positions: Positions) -> None:
         """Tell lag tools where we are. Raises `LogError`; nothing depends on it."""
@@ -55,6 +56,8 @@ class KafkaMembership:
         self._deadlines = deadlines
         self._consumer: AIOKafkaConsumer | None = None
         self._listener = _Listener()
+        self._heard_s = 0.0
+        """When the group last took us for a member. Seconds, of the steady clock."""
 
     async def assigned(self) -> frozenset[int]:
         """See `Membership.assigned`. A member left without partitions joins anew now and then."""
@@ -73,7 +76,8 @@ class KafkaMembership:
     async def report(self, positions: Positions) -> None:
         """See `Membership.report`.
 
-        The broker answers members only, so a failure also means: join anew.
+        The broker answers members only, and not while it rebalances them: a member refused for long
+        has been forgotten, and joins anew.
         """
         offsets = {
             TopicPartition(topic, partition): OffsetAndMetadata(offset, "")
@@ -86,9 +90,11 @@ class KafkaMembership:
         try:
             async with within(self._deadlines.read_s, "committing offsets for lag tools"):
                 await self._consumer.commit(offsets)
-        except LogError:
-            await self._leave()
-            await self._join()
+            self._heard_s = monotonic()
+        except LogError as error:
+            if monotonic() - self._heard_s > self._deadlines.forgotten_s:
+                await self._leave()
+                self._listener.interrupt(error)
             raise
 
     async def close(self) -> None:
@@ -126,6 +132,7 @@ class KafkaMembership:
             await closed(consumer.stop(), self._deadlines.connect_s)
             raise
         self._consumer = consumer
+        self._heard_s = monotonic()
 
     async def _leave(self) -> None:
         consumer, self._consumer = self._consumer, None
@@ -140,11 +147,21 @@ class _Listener(ConsumerRebalanceListener):
         self.consumer: AIOKafkaConsumer | None = None
         self.partitions: frozenset[int] = frozenset()
         self._changed = asyncio.Event()
+        self._error: LogError | None = None
 
     async def next(self) -> frozenset[int]:
+        """The next assignment; raises what interrupts the wait for it."""
         await self._changed.wait()
         self._changed.clear()
+        error, self._error = self._error, None
+        if error:
+            raise error
         return self.partitions
+
+    def interrupt(self, error: LogError) -> None:
+        """There will be no assignment: the membership is lost."""
+        self._error = error
+        self._changed.set()
 
     def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Nothing: whoever takes over claims, and the journal tells us."""

@@ -126,6 +126,8 @@ class Deadlines:
     """Joining the group, which waits for every member to notice."""
     rejoin_s: float = 300.0
     """A member without partitions joins anew after it: it may have been forgotten."""
+    forgotten_s: float = 60.0
+    """A member refused by the group for this long joins anew. Rebalances are shorter."""
     report_s: float = 5.0
     """Between two reports of positions to lag tools."""
     backoff_s: float = 0.5
