@@ -34,7 +34,7 @@ BUSY = """
     > new U 77777777777.000000001
     > new N 5 seq:-
     < snapshot Q
-    < row Q X new 100 35 65
+    < row Q X pending_replace 100 35 65
     < snapshot R on:DC sym:T
     < end R 1 on:DC ! snapshot_incomplete
     < mass N 3 V,W more

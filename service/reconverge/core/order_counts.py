@@ -4,10 +4,11 @@ Tallies of the session and of each instrument, disagreements and their graces, w
 orders executed, and the rule by which finished orders are forgotten.
 """
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from reconverge.core.order_index import Index, Order
 from reconverge.core.similarity import Change, Disagreements, Tally
+from reconverge.core.units import decimal_text
 
 OVER_NS: Final = 24 * 3600 * 1_000_000_000
 """A finished order is remembered for a day: busts, corrections and replays of it come in that time.
@@ -15,6 +16,21 @@ OVER_NS: Final = 24 * 3600 * 1_000_000_000
 OVER_MAX: Final = 200_000
 """And no more of them than this, the longest finished go first: 150 MB. What still comes for a
 forgotten order makes a new record of it, with the quantities that it states."""
+
+
+class Disagreement(NamedTuple):
+    """One order on which the views differ, or with a request in flight."""
+
+    order: str
+    symbol: str
+    entry: str
+    venue: str
+    in_flight: tuple[str, ...]
+    since_ns: int
+
+    def __str__(self) -> str:
+        waiting = f", in flight: {', '.join(self.in_flight)}" if self.in_flight else ""
+        return f"{self.order} {self.symbol}: entry {self.entry}, venue {self.venue}{waiting}"
 
 
 class Counts:
@@ -174,6 +190,12 @@ class Counts:
             tally.ambiguous_notional += sign * standing.ambiguous
             tally.in_flight += sign * len(order.requests)
 
+    def first_disagreements(self, limit: int) -> list[Disagreement]:
+        """The first orders that disagree, oldest disagreement first. O(n log n)."""
+        found = [order for order in self._index.orders() if order.since_ns >= 0]
+        found.sort(key=lambda order: order.since_ns)
+        return [_disagreement(order) for order in found[:limit]]
+
     # -- forgetting -----------------------------------------------------------------------------
 
     def _keep(self, order: Order, now_ns: int) -> None:
@@ -203,3 +225,9 @@ def _worth(high: int, difference: int, price: int, requested: int) -> tuple[int,
     """Open and ambiguous notional of an order."""
     exposure = max(high, requested) * price
     return exposure, exposure if requested >= 0 else difference * price
+
+
+def _disagreement(order: Order) -> Disagreement:
+    entry, venue = (f"{v.state} {decimal_text(v.open)}" for v in (order.entry, order.venue))
+    in_flight = tuple(f"{r.kind} {r.cl_ord_id}" for r in order.requests)
+    return Disagreement(order.name, order.tally.symbol, entry, venue, in_flight, order.since_ns)

@@ -29,10 +29,16 @@ SentKey = int | tuple[str, int]
 class Request:
     """A request of ours that the venue has not answered on the order-entry stream."""
 
-    __slots__ = ("cl_ord_id", "connection", "kind", "order", "qty", "sent_key")
+    __slots__ = ("cl_ord_id", "connection", "kind", "order", "qty", "sent_key", "sent_ns")
 
     def __init__(
-        self, kind: RequestKind, cl_ord_id: str, order: "Order | None", qty: int, connection: int
+        self,
+        kind: RequestKind,
+        cl_ord_id: str,
+        order: "Order | None",
+        qty: int,
+        connection: int,
+        sent_ns: int,
     ) -> None:
         self.kind: RequestKind = kind
         self.cl_ord_id = cl_ord_id
@@ -42,6 +48,7 @@ class Request:
         """Total quantity requested, nanos; 0 for a cancel."""
         self.connection = connection
         """How many times the session had connected when it was sent."""
+        self.sent_ns = sent_ns
         self.sent_key: SentKey | None = None
         """Its number in our numbering, where it has one (R16)."""
 

@@ -27,10 +27,16 @@ class Requests:
         """Mass cancels: requests about no order in particular."""
 
     def send(
-        self, kind: RequestKind, cl_ord_id: str, order: Order | None, qty: int, event: StreamEvent
+        self,
+        kind: RequestKind,
+        cl_ord_id: str,
+        order: Order | None,
+        qty: int,
+        event: StreamEvent,
+        now_ns: int,
     ) -> None:
         """A request is in flight from now on."""
-        request = Request(kind, cl_ord_id, order, qty, self.connection)
+        request = Request(kind, cl_ord_id, order, qty, self.connection, now_ns)
         if event.seq is not None:
             key = sent_key(event.segment, event.seq)
             former = self.by_number.get(key)

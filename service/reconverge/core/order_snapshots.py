@@ -9,10 +9,14 @@ from typing import Final
 
 from reconverge.core.events import MassCancelReport, MassStatusBegin, MassStatusEnd, MassStatusRow
 from reconverge.core.order_identity import Finding
-from reconverge.core.order_index import Order
+from reconverge.core.order_index import Order, Request
 
 UNDER_WAY_MAX: Final = 16
 """Reports collected at once, of each kind. Venues allow one or two; the oldest is given up."""
+UNDER_WAY_NS: Final = 1_000_000_000
+"""A request sent this shortly before a snapshot began may have been under way between the venue's
+gateway and its book. None takes a second."""
+PENDING: Final = frozenset({"pending_new", "pending_cancel", "pending_replace"})
 Key = tuple[str | None, str]
 
 
@@ -20,7 +24,8 @@ class Snapshot:
     """A snapshot under way."""
 
     __slots__ = (
-        "channel", "connection", "event_ns", "now_ns", "rows", "rows_total", "spared", "symbol",
+        "channel", "connection", "event_ns", "now_ns", "pending", "rows", "rows_total", "spared",
+        "symbol",
     )  # fmt: skip
 
     def __init__(
@@ -45,6 +50,19 @@ class Snapshot:
         """How many rows the venue says it sent; None until its end comes."""
         self.spared: dict[Order, None] = {}
         """Orders of which absence says nothing: named in it, or heard of since it began."""
+        self.pending: dict[Order, None] = {}
+        """Orders that it names with a request pending at the venue."""
+
+    def shows_lost(self, request: Request) -> bool:
+        """Did a request have no effect, the snapshot being complete (R17)?
+
+        It was sent before the snapshot began, on an earlier connection or long enough before, and
+        the venue does not say that it is pending. Otherwise it may still be under way (R29).
+        """
+        if request.order in self.pending:
+            return False
+        before_ns = self.now_ns - request.sent_ns
+        return request.connection < self.connection or before_ns >= UNDER_WAY_NS
 
 
 class Snapshots:
@@ -72,8 +90,8 @@ class Snapshots:
             self._give_up(next(iter(self.open)), "too many are under way")
         self.open[key] = Snapshot(event.channel, event.symbol, event.event_ns, now_ns, connection)
 
-    def row(self, event: MassStatusRow) -> Snapshot | None:
-        """A row came; returns the snapshot if it is complete with it.
+    def row(self, event: MassStatusRow, order: Order | None) -> Snapshot | None:
+        """A row about an order came; returns the snapshot if it is complete with it.
 
         That may be after the end: the row was lost, and came by replay.
         """
@@ -81,6 +99,8 @@ class Snapshots:
         if snapshot is None:
             return None
         snapshot.rows += 1
+        if order is not None and event.ord_status in PENDING:
+            snapshot.pending[order] = None
         return self._if_complete((event.channel, event.request_id), snapshot)
 
     def end(self, event: MassStatusEnd) -> Snapshot | None:

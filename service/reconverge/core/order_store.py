@@ -44,9 +44,7 @@ def dump(room: Room) -> Iterator[list[Any]]:
     yield from _parts("owners", _owner_rows(found, places, room.index))
     executed = room.counts.parent_executed.items()
     yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
-    opened = enumerate(room.snapshots.open.values())
-    spared = ([i, places[o]] for i, snapshot in opened for o in snapshot.spared if o in places)
-    yield from _parts("spared", spared)
+    yield from _parts("spared", _spared_rows(room.snapshots, places))
     collected = enumerate(room.snapshots.mass_cancels.values())
     yield from _parts("affected", ([i, any_id] for i, named in collected for any_id in named))
 
@@ -113,13 +111,13 @@ def _load_order(row: list[Any], room: Room) -> Order:
 def _request_row(request: Request) -> list[Any]:
     return [
         request.kind, request.cl_ord_id, *_numbers(request.qty), request.connection,
-        request.sent_key,
+        request.sent_ns, request.sent_key,
     ]  # fmt: skip
 
 
 def _load_request(fields: list[Any], order: Order | None, requests: Requests) -> Request:
-    kind, cl_ord_id, qty, connection, key = fields
-    request = Request(kind, cl_ord_id, order, int(qty), connection)
+    kind, cl_ord_id, qty, connection, sent_ns, key = fields
+    request = Request(kind, cl_ord_id, order, int(qty), connection, sent_ns)
     if key is not None:
         request.sent_key = tuple(key) if isinstance(key, list) else key
         requests.by_number[request.sent_key] = request
@@ -187,10 +185,19 @@ def _load_parents(items: list[Any], _found: list[Order], room: Room) -> None:
         room.counts.parent_executed[parent_id] = int(cum)
 
 
+def _spared_rows(snapshots: Snapshots, places: dict[Order, int]) -> Iterator[list[Any]]:
+    for which, snapshot in enumerate(snapshots.open.values()):
+        for order in snapshot.spared:
+            if order in places:  # else it has been forgotten
+                yield [which, places[order], order in snapshot.pending]
+
+
 def _load_spared(items: list[Any], found: list[Order], room: Room) -> None:
     opened = list(room.snapshots.open.values())
-    for which, place in items:
+    for which, place, pending in items:
         opened[which].spared[found[place]] = None
+        if pending:
+            opened[which].pending[found[place]] = None
 
 
 def _load_affected(items: list[Any], _found: list[Order], room: Room) -> None:

@@ -136,7 +136,7 @@ MESSAGE_ROWS: Final = (
         "mass_status_end",
         "complete, on the entry stream: what is open and absent ends",
         "complete: what is open and absent ends",
-        "complete, on the entry stream: those sent on an earlier connection end",
+        "complete, on the entry stream: those that it shows lost end",
         "R17, R29, R33",
     ),
     MessageRow(

@@ -65,7 +65,7 @@ def is_older(mark: int, than: int) -> bool:
     return mark < than and not (mark ^ than) >> SOURCE_SHIFT
 
 
-def take(  # noqa: C901 - one report, read top to bottom
+def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     view: View,
     report: Report,
     row: ExecRow,

@@ -11,11 +11,11 @@ operator's. A disconnect, a timeout or a failed snapshot moves nothing (R26).
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Final, NamedTuple, Self
+from typing import Any, Final, Self
 
 from reconverge.core import events, order_store
 from reconverge.core.events import ExecutionReport, StreamEvent
-from reconverge.core.order_counts import Counts
+from reconverge.core.order_counts import Counts, Disagreement
 from reconverge.core.order_identity import (
     NEW,
     ORDERS_MAX,
@@ -29,30 +29,15 @@ from reconverge.core.order_index import Index, Order, Request, RequestKind, real
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
 from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
-from reconverge.core.order_view import Report, View, take
+from reconverge.core.order_view import Report, View, is_older, take
 from reconverge.core.similarity import Grace, Tally
-from reconverge.core.units import decimal_text, nanos
+from reconverge.core.units import nanos
 
 __all__ = ["ORDERS_MAX", "Disagreement", "Finding", "Orders", "OrdersFull"]
 
 REQUESTS_MAX: Final = 32
 """Requests in flight followed for one order. A router that sends more does not wait for answers at
 all; the order is ambiguous as a whole already."""
-
-
-class Disagreement(NamedTuple):
-    """One order on which the views differ, or with a request in flight."""
-
-    order: str
-    symbol: str
-    entry: str
-    venue: str
-    in_flight: tuple[str, ...]
-    since_ns: int
-
-    def __str__(self) -> str:
-        waiting = f", in flight: {', '.join(self.in_flight)}" if self.in_flight else ""
-        return f"{self.order} {self.symbol}: entry {self.entry}, venue {self.venue}{waiting}"
 
 
 class Orders:
@@ -131,9 +116,7 @@ class Orders:
 
     def disagreements(self, limit: int) -> list[Disagreement]:
         """The first orders that disagree, oldest disagreement first. O(n log n)."""
-        found = [order for order in self._index.orders() if order.since_ns >= 0]
-        found.sort(key=lambda order: order.since_ns)
-        return [_disagreement(order) for order in found[:limit]]
+        return self.counts.first_disagreements(limit)
 
     def find(self, any_id: str) -> Order | None:
         """The order that goes by this id, of the venue's or ours."""
@@ -161,7 +144,7 @@ class Orders:
         if order.entry.state == "unknown":
             order.entry.state = "sent"
             order.entry.qty = qty = nanos(event.qty)
-            self._requests.send("new", event.cl_ord_id, order, qty, event)
+            self._requests.send("new", event.cl_ord_id, order, qty, event, now_ns)
         price = event.price or event.mid
         if price is not None and not order.price:
             order.price = abs(nanos(price))
@@ -204,13 +187,13 @@ class Orders:
         self._index.name_client(order, event.cl_ord_id)
         was = _standing(order)
         if order.entry.state not in FINAL:
-            self._requests.send(kind, event.cl_ord_id, order, qty, event)
+            self._requests.send(kind, event.cl_ord_id, order, qty, event, now_ns)
         self._spare(order)
         self.counts.moved(order, *was, now_ns)
 
-    def _mass_cancel_request(self, event: events.MassCancelRequest, now_ns: int) -> None:  # noqa: ARG002
+    def _mass_cancel_request(self, event: events.MassCancelRequest, now_ns: int) -> None:
         if event.cl_ord_id not in self._requests.mass_cancels:
-            self._requests.send("mass_cancel", event.cl_ord_id, None, 0, event)
+            self._requests.send("mass_cancel", event.cl_ord_id, None, 0, event, now_ns)
 
     # -- answers to requests --------------------------------------------------------------------
 
@@ -317,7 +300,7 @@ class Orders:
             if row.channel is None:
                 self._tell(order, order.entry, order.venue, report, STATUS, now_ns)
             self._tell(order, order.venue, order.entry, report, STATUS, now_ns)
-        self._conclude(self._snapshots.row(row), now_ns)
+        self._conclude(self._snapshots.row(row, order), now_ns)
 
     def _snapshot_end(self, event: events.MassStatusEnd, now_ns: int) -> None:
         self._conclude(self._snapshots.end(event), now_ns)
@@ -333,14 +316,14 @@ class Orders:
                     self._end(order, snapshot.channel, "absent", now_ns)
                 if snapshot.channel is None and order.requests:
                     self._lost(order, snapshot, now_ns)
+        if snapshot.channel is None and snapshot.symbol is None:
+            for request in list(self._requests.mass_cancels.values()):
+                if snapshot.shows_lost(request):
+                    self._settle(request, now_ns)
 
     def _lost(self, order: Order, snapshot: Snapshot, now_ns: int) -> None:
-        """Settle requests that a snapshot shows lost.
-
-        Sent on an earlier connection, and no effect to be seen in a whole snapshot of a later one:
-        they never arrived. On the same connection they may still be under way (R29).
-        """
-        rest = tuple(r for r in order.requests if r.connection >= snapshot.connection)
+        """Settle the requests about an order that a complete snapshot shows no effect of (R17)."""
+        rest = tuple(r for r in order.requests if not snapshot.shows_lost(r))
         if len(rest) < len(order.requests):
             was = _standing(order)
             if order.entry.state == "sent" and not any(r.kind == "new" for r in rest):
@@ -367,13 +350,17 @@ class Orders:
         for any_id in self._snapshots.mass_cancelled(event):
             order = self._index.get(any_id)
             if order is not None:
-                view = order.entry if event.channel is None else order.venue
-                was = _standing(order)
-                view.mark = max(view.mark, mark)
-                if view.open:
-                    view.end("mass_canceled")
-                self._spare(order)
-                self.counts.moved(order, *was, now_ns)
+                self._mass_canceled(order, event.channel, mark, now_ns)
+
+    def _mass_canceled(self, order: Order, channel: str | None, mark: int, now_ns: int) -> None:
+        view = order.entry if channel is None else order.venue
+        if not is_older(mark, view.mark):
+            was = _standing(order)
+            view.mark = mark
+            if view.open:
+                view.end("mass_canceled")
+            self._spare(order)
+            self.counts.moved(order, *was, now_ns)
 
     def attested(self, order_ids: Iterable[str], now_ns: int) -> None:
         """An operator vouches that these orders work in neither view (R17)."""
@@ -392,7 +379,7 @@ class Orders:
     def _spare(self, order: Order) -> None:
         """Absence from a snapshot under way will say nothing of an order heard of meanwhile."""
         for snapshot in self._snapshots.open.values():
-            snapshot.spared[order] = None
+            snapshot.spared.setdefault(order)
 
     def _odd(self, kind: Kind, order: str, detail: str) -> None:
         self.findings.append(Finding(kind, order, detail))
@@ -469,12 +456,6 @@ def _confirms(order: Order, other: View, report: Report, row: ExecRow, at: int) 
     named = order.cl_ord_ids[at]
     asked = any(r.kind == "replace" and r.cl_ord_id == named for r in order.requests)
     return asked and report["ord_status"] not in {"pending_replace", "pending_cancel"}
-
-
-def _disagreement(order: Order) -> Disagreement:
-    entry, venue = (f"{v.state} {decimal_text(v.open)}" for v in (order.entry, order.venue))
-    in_flight = tuple(f"{r.kind} {r.cl_ord_id}" for r in order.requests)
-    return Disagreement(order.name, order.tally.symbol, entry, venue, in_flight, order.since_ns)
 
 
 _REJECTED: Final = EXEC_ROWS["rejected"]
