@@ -180,8 +180,8 @@ class Service:
             _, late = await asyncio.wait(self._tasks, timeout=self._deadlines.stop_s)
             for task in late:
                 task.cancel()
-            if late:
-                await asyncio.wait(late)
+            if late:  # one whose clients hang even now is left behind: the process ends with it
+                await asyncio.wait(late, timeout=self._deadlines.connect_s)
         await self._membership.close()
 
     # Watching.
