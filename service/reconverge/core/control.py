@@ -15,6 +15,7 @@ from reconverge.core.cap import (
     Governor,
     catchup_multiple,
     ceiling,
+    rounded,
     shortfall_expected,
 )
 from reconverge.core.confidence import DIGITS, Confidence, Reading, confidence
@@ -304,7 +305,7 @@ class Control:
             return "change"
         if (
             cap < last.cap
-            or cap >= last.cap + RISE_STEP
+            or cap >= rounded(last.cap + RISE_STEP)
             or (cap > last.cap and self.governor.value >= target)
         ):
             return "change"

@@ -70,7 +70,7 @@ class Session:
         handle = _DESK.get(type(event))
         if handle is None:
             self.truth.apply(event, self.now_ns)  # type: ignore[arg-type]
-            if type(event) is NewOrder and self.control.episode is not None:
+            if type(event) is NewOrder:
                 self._decided(event)
         else:
             handle(self, event)

@@ -1,0 +1,126 @@
+"""Control: what is published and when, instruments, and being handed over."""
+
+from itertools import pairwise
+
+import orjson
+import pytest
+
+from reconverge.core import control
+from reconverge.core.control import Control
+from reconverge.core.effects import Cap, Episode, ShadowCap
+from reconverge.core.policy import Policy, parse
+from reconverge.core.truth import Truth
+from tests.scenarios.transcript import Scenario
+
+BOTH = "+0 entry+DC1< logon\n"
+
+
+def caps(script: str) -> list[Cap]:
+    scenario = Scenario()
+    scenario.play(script)
+    return [effect for effect in scenario.effects if isinstance(effect, Cap)]
+
+
+# -- when a cap is published ---------------------------------------------------------------------
+
+
+def test_a_rise_is_published_in_steps_and_at_its_end() -> None:
+    found = [cap for cap in caps(BOTH + "+12 tick") if cap.cause == "change"]
+    steps = [later.cap - cap.cap for cap, later in pairwise(found)]
+    assert all(0.00999 <= step <= 0.0101 for step in steps)
+    assert found[-1].cap == 1.0
+    assert found[-1].reason == "ceiling"
+
+
+def test_a_cap_that_stays_is_published_once_a_heartbeat() -> None:
+    found = caps(BOTH + "+12 tick\n+5 tick")[-6:]
+    assert {cap.cause for cap in found[1:]} == {"heartbeat"}
+    assert {b.event_ns - a.event_ns for a, b in pairwise(found)} == {10**9}
+    assert all(cap.valid_until_ns == cap.event_ns + 3 * 10**9 for cap in found)
+
+
+def test_a_fall_is_published_at_once_however_small() -> None:
+    found = caps(BOTH + "+12 tick\n+0 DC1< heartbeat ago=0.501")
+    assert (found[-1].cause, found[-1].cap) == ("change", 0.9997)
+
+
+def test_confidence_that_moves_is_published_though_the_cap_stays() -> None:
+    down = BOTH + "+12 tick\n+0 entry< disconnect\n+2 tick\n"
+    before = caps(down)
+    after = caps(down + "+0 DC1< heartbeat ago=0.55\n+0 DC1< heartbeat ago=0.51\n+0 DC1< heartbeat")
+    told = [(cap.cap, cap.confidence) for cap in after[len(before) :]]
+    assert told == [(0.1977, 0.988889), (0.1977, 1.0)]  # 0.997778 is no news
+
+
+@pytest.mark.parametrize(
+    ("script", "frozen", "multiple"),
+    [("+1 tick", False, 1.6635), ("+1 entry< disconnect", True, 1.0)],
+)
+def test_expansion_is_frozen_and_nothing_caught_up_until_truth_has_converged(
+    script: str, frozen: bool, multiple: float
+) -> None:
+    cap = caps(BOTH + script)[-1]
+    assert (cap.freeze_expansion, cap.catchup_multiple_max) == (frozen, multiple)
+    assert cap.participation_max == 0.20
+
+
+# -- instruments ---------------------------------------------------------------------------------
+
+
+def test_only_so_many_instruments_have_a_cap_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(control, "SYMBOLS_MAX", 2)
+    orders = "".join(f"+0 entry> new {s} sym={s}\n+0 DC1< new {s} 0/50\n" for s in "ABCD")
+    assert sorted(caps(BOTH + "+12 tick\n" + orders + "+1 tick")[-1].symbols) == []
+    agreed = "+0 entry> new E 900 sym=E\n+0 entry+DC1< new E 0/900\n"
+    assert sorted(caps(BOTH + "+12 tick\n" + orders + agreed + "+1 tick")[-1].symbols) == ["E"]
+    half = "".join(f"+0 entry> new {s} sym={s}\n+0 entry+DC1< new {s} 0/100\n" for s in "FGH")
+    assert len(caps(BOTH + "+12 tick\n" + orders + half + "+1 tick")[-1].symbols) == 2
+
+
+# -- episodes and shadows ------------------------------------------------------------------------
+
+
+def test_an_open_episode_is_told_at_a_bounded_rate() -> None:
+    scenario = Scenario()
+    scenario.play(BOTH + "+0 entry< disconnect\n+21 beats DC1")
+    found = [effect for effect in scenario.effects if isinstance(effect, Episode)]
+    assert [record.status for record in found] == ["open", *["update"] * 4]
+    assert [record.id for record in found] == [f"S/e1/{n}" for n in range(1, 6)]
+    assert found[-1].link_down_ms is not None
+
+
+def test_a_shadow_moves_and_caps_and_tells_nothing_else() -> None:
+    scenario = Scenario()
+    shadowed = "+0 control policy shadow id=strict recovery.probation_ms=1000\n"
+    scenario.play(shadowed + BOTH + "+1 entry< disconnect\n+1 entry< logon\n+30 beats")
+    kinds = {effect.type for effect in scenario.effects if isinstance(effect, ShadowCap)}
+    assert kinds == {"shadow_cap"}
+    policies = {e.policy.id for e in scenario.effects if isinstance(e, Cap | Episode)}
+    assert policies == {"default"}
+
+
+def test_what_the_router_says_outside_an_episode_is_of_no_account() -> None:
+    scenario = Scenario()
+    scenario.play(BOTH + "+1 parents ack\n+0 entry> new A")
+    assert scenario.partition.sessions["S"].control.episode is None
+
+
+# -- handover ------------------------------------------------------------------------------------
+
+
+def test_a_control_that_has_decided_nothing_yet_is_handed_over_too() -> None:
+    truth = Truth("S", {})
+    fresh = Control(parse({"id": "own"}), truth)
+    loaded = Control.load(orjson.loads(orjson.dumps(fresh.dump())), truth)
+    assert loaded.dump() == fresh.dump()
+    assert loaded.policy.id == "own"
+    assert loaded.cap == 0.0
+
+
+def test_another_policy_leaves_state_clocks_and_cap_as_they_are() -> None:
+    scenario = Scenario()
+    scenario.play(BOTH + "+5 tick\n+0 entry< disconnect")
+    kept = scenario.partition.sessions["S"].control
+    before = kept.machine.dump(), kept.cap, kept.governor.value
+    kept.adopt(Policy())
+    assert (kept.machine.dump(), kept.cap, kept.governor.value) == before
