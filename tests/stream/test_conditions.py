@@ -3,9 +3,10 @@
 What brings it about, what the worker does, what readers see.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count, islice
+from typing import Any
 
 import pytest
 
@@ -16,11 +17,11 @@ from reconverge.stream.log import OutcomeUnknown
 from reconverge.stream.quarantine import HEADER_PREFIX
 from reconverge.stream.records import Batch, Snapshot, counts, decode
 from tests.sim import cluster
-from tests.sim.cluster import Weather
+from tests.sim.cluster import SimTail, Weather
 from tests.sim.toy import ToyFold, ToyFolds, event
 from tests.stream.stage import Stage, play
 
-AT = {"event_ns": 0, "ingest_ns": 0}
+AT: dict[str, Any] = {"event_ns": 0, "ingest_ns": 0}
 
 
 @pytest.fixture
@@ -446,5 +447,27 @@ def test_a_bad_record_is_set_aside_whole_and_the_partition_goes_on() -> None:
         assert dict(rejected.headers)[f"{HEADER_PREFIX}disposition"] == b"rejected"
         assert stage.notes.set_aside == [("parents", "malformed"), ("parents", "rejected")]
         assert [cap.session for cap in stage.caps()][:1] == ["s"]
+
+    play(scene)
+
+
+def test_a_topic_that_is_stuck_holds_the_others_back_only_for_a_while() -> None:
+    async def scene(stage: Stage) -> None:
+        stage.feed(50, "drop-copy")
+        stage.feed(5)
+        run = stage.start()
+        poll = SimTail._polled
+
+        def stuck(self: SimTail, topics: Sequence[str], records_max: int) -> Any:
+            return poll(self, [topic for topic in topics if topic != "drop-copy"], records_max)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SimTail, "_polled", stuck)
+            await run.settled(0.4)
+            assert run.worker.positions()["order-entry"] == 0, "held back"
+            await run.settled(1.5)
+            assert run.worker.positions()["order-entry"] == 5
+        await run.settled(3)
+        assert run.worker.positions()["drop-copy"] == 50
 
     play(scene)

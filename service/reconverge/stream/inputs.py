@@ -4,6 +4,7 @@ Joins a `Tail` with its `Intake`, and names what can be wrong with an input topi
 our position, or the topic was made again.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from zlib import crc32
 
@@ -31,6 +32,8 @@ class Inputs:
         self._tail: Tail | None = None
         self._lost: dict[str, Lost] = {}
         self._made_again: set[str] = set()
+        self._flowed_s = 0.0
+        """When nothing was held back last. Seconds, by the event loop's clock."""
 
     async def close(self) -> None:
         """Release the connections."""
@@ -42,16 +45,19 @@ class Inputs:
         hungry = self._intake.hungry(self._options.limits.buffered_records)
         await self._poll([topic for topic in hungry if topic not in self._lost], wait_s)
 
-    def cut(self, *, aligned: bool) -> Stretches:
-        """The next batch.
+    def cut(self) -> Stretches:
+        """The next batch; empty when there is nothing, or nothing yet.
 
-        While `aligned`, a topic far behind holds the others back to its own time.
+        A topic far behind holds the others back to its own time, but not for long if it is stuck.
         """
-        limits = self._options.limits
-        horizon_ms = (
-            self._intake.horizon_ms(self._ends(), limits.batch_records) if aligned else None
-        )
-        return self._intake.cut(limits.batch_records, horizon_ms)
+        limits, now_s = self._options.limits, asyncio.get_running_loop().time()
+        horizon_ms = self._intake.horizon_ms(self._ends(), limits.batch_records)
+        stretches = self._intake.cut(limits.batch_records, horizon_ms)
+        if not stretches and now_s - self._flowed_s > self._options.deadlines.align_s:
+            stretches = self._intake.cut(limits.batch_records, None)
+        if stretches or not self._intake.buffered():
+            self._flowed_s = now_s
+        return stretches
 
     def cut_lost(self) -> dict[str, Lost]:
         """Stretches gone, of topics of which nothing older is buffered.
@@ -121,6 +127,7 @@ class Inputs:
         And where reading goes on.
         """
         lost, self._lost, self._made_again = self._lost, {}, set()
+        self._flowed_s = asyncio.get_running_loop().time()
         for topic, (start, end) in lost.items():
             if end > start:
                 lost[topic] = Lost(start, max(end, ledger[topic].offset))

@@ -71,6 +71,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._commit: asyncio.Task[None] | None = None
         self._ahead = False
+        self._flowing = False  # what is buffered is not held back for a slower topic
         self.progress = 0
         """Grows as long as the worker is not stuck."""
         self.ready = False
@@ -205,11 +206,11 @@ class Worker:
 
     async def _take(self) -> Stretches:
         """Whatever is there; empty when a deadline comes first."""
-        if not self._inputs.buffered:
-            await self._inputs.fetch(self._wait_s())
-        else:
-            await self._inputs.fetch(0)
-        return self._inputs.cut(aligned=True)
+        flowing = self._flowing and self._inputs.buffered
+        await self._inputs.fetch(0 if flowing else self._wait_s())
+        stretches = self._inputs.cut()
+        self._flowing = bool(stretches)
+        return stretches
 
     def _wait_s(self) -> float:
         deadline_ns, deadlines = self._ledger.fold.next_deadline_ns, self._options.deadlines
