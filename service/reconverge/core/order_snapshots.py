@@ -90,6 +90,14 @@ class Snapshots:
             self._give_up(next(iter(self.open)), "too many are under way")
         self.open[key] = Snapshot(event.channel, event.symbol, event.event_ns, now_ns, connection)
 
+    def is_first_word(self, row: MassStatusRow, order: Order) -> bool:
+        """Has nothing been heard of the order since the snapshot of this row began?
+
+        What was received before that was sent before that, so the row is newer, whoever sent it.
+        """
+        snapshot = self.open.get((row.channel, row.request_id))
+        return snapshot is not None and order not in snapshot.spared
+
     def row(self, event: MassStatusRow, order: Order | None) -> Snapshot | None:
         """A row about an order came; returns the snapshot if it is complete with it.
 

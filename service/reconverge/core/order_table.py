@@ -10,7 +10,7 @@ from typing import Final, Literal
 from reconverge.core.events import ExecType, OrdStatus
 
 Booking = Literal["fill", "bust", "correct"]
-Reopens = Literal["no", "yes", "newer"]
+Newer = Literal["no", "yes", "newer"]
 Leg = Literal["order", "request"]
 
 
@@ -29,9 +29,12 @@ class ExecRow:
     or a part, and not the order."""
     ends_with_leaves: bool = False
     """It ends the order even so (R28)."""
-    reopens: Reopens = "no"
+    reopens: Newer = "no"
     """May an order that ended for good work again by it? ``newer``: if its number shows that it is
     later than what ended the order."""
+    lowers: Newer = "newer"
+    """Does a CumQty below what is known show that a bust was lost, or is it stale? ``newer`` as
+    above."""
     names: Leg = "order"
     """What its client order id names: the order, or a request about ``orig_cl_ord_id``'s (R30)."""
     answers_new: bool = True
@@ -41,9 +44,15 @@ class ExecRow:
 EXEC_ROWS: Final[dict[ExecType, ExecRow]] = {
     "pending_new": ExecRow("Received, not yet accepted: still in flight.", answers_new=False),
     "new": ExecRow("Accepted."),
-    "trade": ExecRow("Booked once per execution id; all else in it applies every time.", "fill"),
-    "trade_cancel": ExecRow("Unbooks the execution it refers to.", "bust", reopens="yes"),
-    "trade_correct": ExecRow("Rebooks the execution it refers to.", "correct", reopens="yes"),
+    "trade": ExecRow(
+        "Booked once per execution id; all else in it applies every time.", "fill", lowers="no"
+    ),
+    "trade_cancel": ExecRow(
+        "Unbooks the execution it refers to, once.", "bust", reopens="yes", lowers="no"
+    ),
+    "trade_correct": ExecRow(
+        "Rebooks the execution it refers to, once.", "correct", reopens="yes", lowers="no"
+    ),
     "pending_cancel": ExecRow(
         "The cancel is still in flight, and the order works on.", quantities=False, names="request"
     ),
@@ -75,10 +84,18 @@ EXEC_ROWS: Final[dict[ExecType, ExecRow]] = {
     "stopped": ExecRow("Guaranteed, not executed: it still works."),
     "triggered": ExecRow("A stop became active."),
     "order_status": ExecRow(
-        "The answer to a question; a snapshot's rows are taken as this.", reopens="newer"
+        "The present state, in answer to a question.", reopens="newer"
     ),
 }  # fmt: skip
 """Execution reports by type. The entry stream moves the entry view, drop copy the venue's."""
+
+SNAPSHOT_ROW: Final = ExecRow(
+    "A snapshot's row on an order not heard of since it began: newer than all that is known.",
+    reopens="yes",
+    lowers="yes",
+)
+"""What was received before the snapshot began was sent before it began. Rows on orders heard of
+since are taken as ``order_status``."""
 
 INACTIVE: Final[frozenset[OrdStatus]] = frozenset(
     {"canceled", "expired", "rejected", "done_for_day", "calculated"}
@@ -127,9 +144,9 @@ MESSAGE_ROWS: Final = (
     ),
     MessageRow(
         "mass_status_row",
-        "on the entry stream: as `order_status`",
-        "as `order_status`",
-        "as `order_status`, on the entry stream",
+        "on the entry stream: as above",
+        "as above",
+        "as an execution report, on the entry stream",
         "R17, R29",
     ),
     MessageRow(
@@ -153,17 +170,20 @@ MESSAGE_ROWS: Final = (
 def exec_table() -> str:
     """The table of execution reports, for docs/orders.md."""
     head = (
-        "| ExecType | books | takes OrderQty and Price | ends | reopens | answers a new order | |"
+        "| ExecType | books | takes OrderQty and Price | ends | reopens | may lower CumQty"
+        " | answers a new order | |"
     )
-    return "\n".join([head, "|---|---|---|---|---|---|---|", *map(_exec_line, EXEC_ROWS.items())])
+    lines = [_exec_line(f"`{name}`", row) for name, row in EXEC_ROWS.items()]
+    lines.append(_exec_line("row of a snapshot", SNAPSHOT_ROW))
+    return "\n".join([head, "|---|---|---|---|---|---|---|---|", *lines])
 
 
-def _exec_line(item: tuple[ExecType, ExecRow]) -> str:
-    name, row = item
+def _exec_line(name: str, row: ExecRow) -> str:
     ends = "" if row.ends is None else "always" if row.ends_with_leaves else "unless it works on"
     takes, answers = ("yes" if said else "" for said in (row.quantities, row.answers_new))
-    reopens = {"no": "", "yes": "yes", "newer": "if numbered later"}[row.reopens]
-    cells = [f"`{name}`", row.books or "", takes, ends, reopens, answers, row.note]
+    when = {"no": "", "yes": "yes", "newer": "if numbered later"}
+    reopens, lowers = when[row.reopens], when[row.lowers]
+    cells = [name, row.books or "", takes, ends, reopens, lowers, answers, row.note]
     return f"| {' | '.join(cells)} |"
 
 

@@ -6,7 +6,7 @@ type of report does is data, in ``order_table``.
 
 from typing import Any, Final
 
-from reconverge.core.order_table import FINAL, INACTIVE, ExecRow
+from reconverge.core.order_table import FINAL, INACTIVE, ExecRow, Newer
 from reconverge.core.units import nanos
 
 Report = dict[str, Any]
@@ -65,7 +65,7 @@ def is_older(mark: int, than: int) -> bool:
     return mark < than and not (mark ^ than) >> SOURCE_SHIFT
 
 
-def take(  # noqa: C901, PLR0912 - one report, read top to bottom
+def take(  # noqa: C901 - one report, read top to bottom
     view: View,
     report: Report,
     row: ExecRow,
@@ -94,12 +94,12 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     if cum > view.cum:
         view.cum = cum
     elif 0 <= cum < view.cum:
-        if view.booked <= view.cum:  # stale: it says less than is already known
+        if view.booked <= view.cum and not _said(row.lowers, before, mark):  # stale
             ending = _ending(report, row)
             if ending is not None and not superseded:
                 view.end(ending)
             superseded = True
-        else:  # more is booked than ever was executed: this is after a bust that has not come
+        else:  # this is after a bust that has not come: the present state, or more is booked
             view.cum = view.booked = cum
     if superseded:
         view.clamp()
@@ -134,7 +134,7 @@ def _set_open(view: View, report: Report, row: ExecRow, before: int, mark: int) 
     else:
         leaves = 0 if status == "filled" else view.qty - view.cum
     if leaves > 0:
-        if view.state == "open" or view.state not in FINAL or _reopens(row, before, mark):
+        if view.state == "open" or view.state not in FINAL or _said(row.reopens, before, mark):
             view.open = leaves
             view.state = "open"
             if not view.qty:
@@ -145,9 +145,9 @@ def _set_open(view: View, report: Report, row: ExecRow, before: int, mark: int) 
         view.state = "open"  # how much of it nobody has said
 
 
-def _reopens(row: ExecRow, before: int, mark: int) -> bool:
-    """May an order that ended for good work again by this report?"""
-    return row.reopens == "yes" or (row.reopens == "newer" and is_older(before, mark))
+def _said(when: Newer, before: int, mark: int) -> bool:
+    """A property that a report has always, never, or if it is numbered later than the last."""
+    return when == "yes" or (when == "newer" and is_older(before, mark))
 
 
 # -- booking ------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ from reconverge.core.order_identity import (
 from reconverge.core.order_index import Index, Order, Request, RequestKind, real_order_id
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
-from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
+from reconverge.core.order_table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
 from reconverge.core.order_view import Report, View, is_older, take
 from reconverge.core.similarity import Grace, Tally
 from reconverge.core.units import nanos
@@ -297,9 +297,10 @@ class Orders:
         if row.channel is not None:
             self.venue_seen = True
         if order is not None:
+            kind = SNAPSHOT_ROW if self._snapshots.is_first_word(row, order) else STATUS
             if row.channel is None:
-                self._tell(order, order.entry, order.venue, report, STATUS, now_ns)
-            self._tell(order, order.venue, order.entry, report, STATUS, now_ns)
+                self._tell(order, order.entry, order.venue, report, kind, now_ns)
+            self._tell(order, order.venue, order.entry, report, kind, now_ns)
         self._conclude(self._snapshots.row(row, order), now_ns)
 
     def _snapshot_end(self, event: events.MassStatusEnd, now_ns: int) -> None:
