@@ -13,7 +13,7 @@ import pytest
 from reconverge.core.events import Heartbeat
 from reconverge.stream.conditions import Refusal, Superseded
 from reconverge.stream.core_fold import CoreFolds
-from reconverge.stream.log import OutcomeUnknown
+from reconverge.stream.log import LogError, OutcomeUnknown
 from reconverge.stream.quarantine import HEADER_PREFIX
 from reconverge.stream.records import Batch, Snapshot, counts, decode
 from tests.sim import cluster
@@ -222,6 +222,27 @@ def test_a_snapshot_that_is_not_whole_gives_way_to_the_one_before() -> None:
         fold = run.worker.fold
         assert isinstance(fold, ToyFold)
         assert fold.sessions["s"].count == 10
+
+    play(scene)
+
+
+def test_a_snapshot_that_cannot_be_read_just_now_is_not_a_broken_one() -> None:
+    async def scene(stage: Stage) -> None:
+        await _history(stage)
+        poll = SimTail.poll
+
+        async def failing(self: SimTail, topics: Sequence[str], *rest: Any) -> Any:
+            if "snapshots" in topics and "journal" not in topics:
+                raise LogError("not now")
+            return await poll(self, topics, *rest)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(SimTail, "poll", failing)
+            with pytest.raises(LogError, match="not now"):
+                await stage.start().settled()
+        await stage.start().settled()
+        assert stage.notes.conditions == []
+        assert stage.notes.restores[-1].batches == 0, "nothing but the snapshot"
 
     play(scene)
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import orjson
 
 from reconverge.stream.folding import Row
-from reconverge.stream.log import Log, LogError, Message, Record, Sent, read
+from reconverge.stream.log import Log, Message, Record, Sent, read
 from reconverge.stream.records import Snapshot
 
 _ROWS_AT_ONCE = 64
@@ -68,14 +68,14 @@ async def load(
 ) -> Iterator[Row]:
     """The rows of a snapshot, verified as a whole before the first is given.
 
-    Raises `Unreadable`.
+    Raises `Unreadable`, and `LogError` when that cannot be told just now.
     """
     if manifest.size_bytes > bytes_max:
         raise Unreadable(f"{manifest.size_bytes} bytes are more than the limit of {bytes_max}")
-    try:
-        records = await read(log, topic, manifest.first, manifest.last + 1, wait_s)
-    except LogError as error:
-        raise Unreadable(str(error)) from error
+    start, end = await log.span(topic)
+    if not start <= manifest.first <= manifest.last < end:
+        raise Unreadable(f"its chunks are outside what {topic} holds: {start} to {end - 1}")
+    records = await read(log, topic, manifest.first, manifest.last + 1, wait_s)
     chunks = _own_chunks(records, manifest.id)
     if len(chunks) != manifest.chunks:
         raise Unreadable(f"{len(chunks)} chunks of {manifest.chunks}")
