@@ -10,9 +10,9 @@ from tests.sim.planted import PLANTED, planted
 from tests.sim.soak import report
 from tests.sim.world import Fault, Plan, plan, shrink, simulate, violates
 
-SEEDS = 240
+SEEDS = 200
 """A dozen seconds' worth. Every planted bug is found within the first 160."""
-DESK_SEEDS = 40
+DESK_SEEDS = 24
 CHUNKS = 8
 
 
