@@ -309,6 +309,6 @@ def test_prices_weigh_what_is_open() -> None:
 
 def test_stored_orders_are_in_order_of_first_appearance() -> None:
     orders = run(BUSY.replace("< switched", "< logon"))
-    ranks = [row[0] for kind, *items in orders.dump() if kind == "orders" for row in items[0]]
+    ranks = [rank for kind, *items in orders.dump() if kind == "orders" for rank in items[0][0]]
     assert all(before < after for before, after in pairwise(ranks))
     assert order_store.INT_MAX == 2**63 - 1

@@ -37,7 +37,8 @@ class Counts:
     """Sums over the orders of one session."""
 
     __slots__ = (
-        "_index", "_unknown", "disagreements", "over_max", "over_ns", "parent_executed",
+        "_index", "_parent_names", "_unknown", "disagreements", "over_max", "over_ns",
+        "parent_executed",
         "symbols", "total",
     )  # fmt: skip
 
@@ -50,6 +51,7 @@ class Counts:
         self.disagreements = Disagreements(self.total, self.symbols)
         self.parent_executed: dict[str, int] = {}
         """Executed quantity of each parent's orders, by the view that has seen more. Nanos."""
+        self._parent_names: dict[str, str] = {}
         self.over_ns = OVER_NS
         self.over_max = OVER_MAX
 
@@ -141,8 +143,12 @@ class Counts:
 
     def learn_parent(self, order: Order, parent_id: str) -> None:
         """The order's parent has become known."""
-        order.parent_id = parent_id
+        order.parent_id = self.parent_name(parent_id)
         self.executed(order, 0)
+
+    def parent_name(self, parent_id: str) -> str:
+        """The same text, but one copy of it for all orders of the parent."""
+        return self._parent_names.setdefault(parent_id, parent_id)
 
     def absorb(self, kept: Order, other: Order, now_ns: int) -> None:
         """Two records turn out to be one order (R22): so does what they add."""
@@ -176,6 +182,14 @@ class Counts:
         self._carry(order, 1)
         if order.entry.open != order.venue.open or order.requests:
             self.disagreements.resume(order, since_ns)
+
+    def add(self, order: Order) -> None:
+        """Take up a stored order. Those that disagree come in the order in which they began."""
+        since_ns, order.since_ns = order.since_ns, -1
+        for tally in (self.total, order.tally):
+            tally.orders += 1
+            tally.in_flight += len(order.requests)
+        self.moved(order, 0, 0, order.price, -1, since_ns)
 
     def _carry(self, order: Order, sign: int) -> None:
         entry, venue = order.entry.open, order.venue.open

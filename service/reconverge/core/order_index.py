@@ -61,7 +61,7 @@ class Order:
         "rank", "requested", "requests", "since_ns", "submitted", "tally", "venue",
     )  # fmt: skip
 
-    def __init__(self, rank: int, tally: Tally) -> None:
+    def __init__(self, rank: int, tally: Tally, entry: View, venue: View) -> None:
         self.rank = rank
         """Order of first appearance in the session."""
         self.tally = tally
@@ -76,9 +76,9 @@ class Order:
         self.price = 0
         """Magnitude of its price: the limit, else the mid at decision, else the last fill. Nanos.
         """
-        self.entry = View()
+        self.entry = entry
         """What the order-entry stream says of it."""
-        self.venue = View()
+        self.venue = venue
         """What drop copy and the venue's snapshots say of it."""
         self.requests: tuple[Request, ...] = ()
         self.requested = -1
@@ -147,7 +147,7 @@ class Index:
 
     def create(self, tally: Tally) -> Order:
         """A new record, by no id yet."""
-        order = Order(self.rank, tally)
+        order = Order(self.rank, tally, View(), View())
         self.rank += 1
         self.count += 1
         return order

@@ -27,24 +27,33 @@ class View:
 
     __slots__ = ("booked", "cum", "fills", "leg", "mark", "open", "qty", "state")
 
-    def __init__(self) -> None:
-        self.open = 0
+    def __init__(  # noqa: PLR0913, PLR0917 - a stored view is taken up in one go
+        self,
+        state: str = "unknown",
+        mark: int = UNNUMBERED,
+        leg: int = 0,
+        open_qty: int = 0,
+        qty: int = 0,
+        cum: int = 0,
+        booked: int = 0,
+    ) -> None:
+        self.state = state
+        """``unknown``, ``sent`` (our request is all there is), ``open``, or how it ended."""
+        self.mark = mark
+        """Source and number of the last message applied: what is older changes little (R10)."""
+        self.leg = leg
+        """Place in the order's client ids of the one in force here (R21, R30)."""
+        self.open = open_qty
         """Open quantity if the order works here, else 0 (R20)."""
-        self.qty = 0
+        self.qty = qty
         """Total quantity in force (R21)."""
-        self.cum = 0
+        self.cum = cum
         """Executed quantity: the highest the venue said, lowered by busts only."""
-        self.booked = 0
+        self.booked = booked
         """Executed quantity known execution by execution; less than ``cum`` while some are not
         (R24, R32)."""
-        self.state = "unknown"
-        """``unknown``, ``sent`` (our request is all there is), ``open``, or how it ended."""
         self.fills: dict[str, int | str] | None = None
         """Booked quantity by execution id; 0 once busted, the successor's id once corrected."""
-        self.mark = UNNUMBERED
-        """Source and number of the last message applied: what is older changes little (R10)."""
-        self.leg = 0
-        """Place in the order's client ids of the one in force here (R21, R30)."""
 
     def end(self, reason: str) -> None:
         """The order does not work in this view. What ended it for good first stays the reason."""
