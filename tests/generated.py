@@ -26,6 +26,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "machine-diagram": diagram.mermaid,
     "machine-signals": diagram.signals_table,
     "machine-table": diagram.transitions_table,
+    "metrics-audit": lambda: catalogue.table(catalogue.AUDIT),
     "metrics-outputs": lambda: catalogue.table(catalogue.OUTPUTS),
     "metrics-session": lambda: catalogue.table(catalogue.SESSION),
     "metrics-shell": lambda: catalogue.table(catalogue.SHELL),

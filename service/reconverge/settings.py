@@ -71,6 +71,13 @@ class Settings(BaseSettings):
     log_format: Literal["auto", "json", "pretty"] = Field(
         default="auto", description="`auto` is pretty on a terminal and JSON elsewhere."
     )
+    session_timeout_ms: int = Field(
+        default=10_000,
+        ge=1_000,
+        le=300_000,
+        description="A process silent for this long is taken for dead and its partitions go to"
+        " others. The broker sets bounds of its own (`group.min.session.timeout.ms`).",
+    )
     fetch_wait_ms: int = Field(
         default=500,
         ge=1,
@@ -85,6 +92,12 @@ class Settings(BaseSettings):
         default=200_000,
         ge=1,
         description="Records after which a new snapshot is due: bounds the time of a restore.",
+    )
+    audit_every_s: float = Field(
+        default=0,
+        ge=0,
+        description="Pause between two audits of a random session served here, seconds; 0 for none"
+        " (docs/audit.md).",
     )
 
     security_protocol: SecurityProtocol = Field(

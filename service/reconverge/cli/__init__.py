@@ -5,7 +5,20 @@ from typing import Annotated
 import typer
 
 import reconverge
-from reconverge.cli import contract, control, demo, doctor, replay, run, topics, watch
+from reconverge.cli import (
+    audit,
+    contract,
+    control,
+    demo,
+    dlq,
+    doctor,
+    explain,
+    export,
+    replay,
+    run,
+    topics,
+    watch,
+)
 from reconverge.cli.exits import TABLE
 from reconverge.tap.command import app as tap_app
 
@@ -41,6 +54,10 @@ app.command()(run.run)
 app.command()(demo.demo)
 app.add_typer(tap_app, name="tap")
 app.command()(replay.replay)
+app.command()(audit.audit)
+app.command()(explain.explain)
+app.command()(export.export)
+app.add_typer(dlq.app, name="dlq")
 app.command()(topics.topics)
 app.command()(doctor.doctor)
 app.command()(watch.watch)

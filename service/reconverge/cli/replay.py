@@ -1,4 +1,5 @@
-"""The fold without Kafka: files of events in, effects out. Time comes from the events alone.
+"""The fold without Kafka: files of events in, effects out. Time comes from the events alone, or
+from the journal where the file is an exported incident.
 
 Files are merged by ingest time; within a file lines keep their order, so an earlier time after a
 later one counts as the later. Deadlines that pass between two events fire in between, at their own
@@ -9,21 +10,24 @@ import heapq
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple, NoReturn
 
 import orjson
 import typer
 
+from reconverge.audit import Foreign, Incident, is_incident
 from reconverge.cli import inputs
-from reconverge.cli.exits import Exit
+from reconverge.cli.exits import Exit, leave
 from reconverge.core.decode import Undecodable, decode
 from reconverge.core.effects import Effect
 from reconverge.core.events import Event
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.session import Session
 from reconverge.ops.status import status
+from reconverge.stream import CoreFolds
 
 Emit = Callable[[dict[str, Any]], None]
 Refuse = Callable[[str, int, str], None]
@@ -122,7 +126,8 @@ def replay(
             dir_okay=False,
             readable=True,
             show_default=False,
-            help="Files of events, one JSON object a line, as `reconverge tap` writes them.",
+            help="Files of events, one JSON object a line, as `reconverge tap` writes them; or one"
+            " file of `reconverge export`.",
         ),
     ],
     policy: Annotated[
@@ -145,6 +150,9 @@ def replay(
     Deterministic: time comes from the events, and the same files give the same bytes. One JSON
     object a line; the last one, `summary`, says where every session stands.
 
+    A file that `reconverge export` wrote is recognised, and replayed as the service did it: same
+    times, same epochs, same bytes; exit code 1 if they are not.
+
     Lines that cannot be read are reported on standard error with file and line number and counted;
     everything readable is folded all the same, and the exit code is then 1.
 
@@ -152,6 +160,8 @@ def replay(
 
         reconverge replay entry.jsonl drop-copy.jsonl | jq 'select(.effect == "transition")'
     """
+    if any(map(is_incident, files)):
+        _replay_incident(files, given=policy is not None or at_end is not None)
     partition = Partition([inputs.policy_or_end(policy)], inputs.venues())
     refused = 0
 
@@ -160,13 +170,46 @@ def replay(
         refused += 1
         typer.echo(f"{file}:{number}: {why}", err=True)
 
-    def emit(fields: dict[str, Any]) -> None:
-        sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
+    with _readable():
+        fold(partition, files, _print, refuse, at_end or 0)
+        _print(summary(partition, refused))
+    raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
 
+
+def _print(fields: dict[str, Any]) -> None:
+    sys.stdout.buffer.write(orjson.dumps(fields) + b"\n")
+
+
+@contextmanager
+def _readable() -> Iterator[None]:
+    """Standard output, to whoever reads it, for as long as they do."""
     try:
-        fold(partition, files, emit, refuse, at_end or 0)
-        emit(summary(partition, refused))
+        yield
         sys.stdout.buffer.flush()
     except BrokenPipeError:  # whoever read has seen enough; nothing is left to flush at exit
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
+
+
+def _replay_incident(files: list[Path], *, given: bool) -> NoReturn:
+    """What `reconverge export` wrote: effects as they were published, epochs and all."""
+    if len(files) > 1 or given:
+        leave(Exit.USAGE, ["an exported incident is replayed alone, under its own policies"])
+    try:
+        incident = Incident(files[0], CoreFolds(inputs.venues()))
+        refused, inexact = 0, 0
+        with _readable():
+            for step in incident.steps():
+                for output in step.folded.outputs:
+                    fields = orjson.loads(output.value)
+                    _print({"effect": fields.pop("type"), **fields})
+                for one in step.folded.refused:
+                    where = f"{one.record.topic}@{one.record.offset}"
+                    typer.echo(f"{where}: {one.disposition}: {one.detail}", err=True)
+                refused += len(step.folded.refused)
+                inexact += not step.exact
+            _print(summary(incident.fold.partition, refused))
+    except Foreign as foreign:
+        leave(Exit.FOUND, [foreign])
+    if inexact:
+        leave(Exit.FOUND, [f"{inexact} batches led to other bytes than were published"])
+    raise typer.Exit(Exit.DONE)

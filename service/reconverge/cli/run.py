@@ -14,8 +14,10 @@ import uvloop
 
 import reconverge
 from reconverge.cli import inputs
+from reconverge.cli.auditing import auditing
 from reconverge.cli.exits import Exit, leave
 from reconverge.connection import connection
+from reconverge.core.partition import Partition
 from reconverge.core.policy import Policy
 from reconverge.ops.http import Port, application
 from reconverge.ops.logging import configure
@@ -46,7 +48,9 @@ def options(settings: Settings) -> Options:
     limits = Limits(
         batch_records=settings.batch_records_max, suffix_records=settings.snapshot_records
     )
-    deadlines = Deadlines(fetch_s=settings.fetch_wait_ms / 1_000)
+    deadlines = Deadlines(
+        fetch_s=settings.fetch_wait_ms / 1_000, session_s=settings.session_timeout_ms / 1_000
+    )
     return Options(Topics(**names), limits, deadlines, member=settings.member)
 
 
@@ -99,7 +103,8 @@ class Process:
                 partitions=partitions,
             )
             try:
-                await self._service.run(stop)
+                async with auditing(self._settings, self._names, self._metrics.audited):
+                    await self._service.run(stop)
             except Stalled as error:
                 _give_up(error)
         _log.info("stopped")
@@ -112,11 +117,17 @@ class Process:
 
     def _sessions(self) -> Iterator[SessionStatus]:
         now_ns = self._clock.now_ns()
+        for partition in self._partitions():
+            for session in list(partition.sessions.values()):
+                yield status(session, max(now_ns, session.now_ns))
+
+    def _names(self) -> list[str]:
+        return [name for partition in self._partitions() for name in partition.sessions]
+
+    def _partitions(self) -> Iterator[Partition]:
         for worker in self._service.workers().values():
-            fold = worker.fold
-            if isinstance(fold, CoreFold):
-                for session in list(fold.partition.sessions.values()):
-                    yield status(session, max(now_ns, session.now_ns))
+            if isinstance(worker.fold, CoreFold):
+                yield worker.fold.partition
 
     def _turns(self) -> dict[int, int]:
         return {p: worker.progress for p, worker in self._service.workers().items()}
@@ -155,6 +166,14 @@ def run(  # noqa: PLR0913 - one parameter an option
     ] = None,
     http_port: Annotated[
         int | None, typer.Option(help="HTTP port; 0 takes a free one and logs it.")
+    ] = None,
+    audit_every_s: Annotated[
+        float | None,
+        typer.Option(
+            "--audit-every",
+            metavar="SECONDS",
+            help="Audit one random session so often, in a process of its own; 0 never does.",
+        ),
     ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or pretty.")] = None,

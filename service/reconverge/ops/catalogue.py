@@ -111,7 +111,14 @@ SHELL: Final = (
 )  # fmt: skip
 """Told by the Kafka shell, once a batch or rarer."""
 
-CATALOGUE: Final = (*SESSION, *OUTPUTS, *SHELL)
+AUDIT: Final = (
+    _counter("audit_sessions_total", "", "Sessions audited, one at a time (docs/audit.md)."),
+    _counter("audit_mismatches_total", "",
+             "Those of which something published is not what journal and inputs lead to."),
+)  # fmt: skip
+"""Told by the audits that run beside the service."""
+
+CATALOGUE: Final = (*SESSION, *OUTPUTS, *SHELL, *AUDIT)
 
 
 def table(metrics: tuple[Metric, ...]) -> str:

@@ -24,7 +24,7 @@ from prometheus_client.registry import Collector
 
 import reconverge
 from reconverge.core.effects import Alert, Cap, Effect, Episode, State, Transition
-from reconverge.ops.catalogue import OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
+from reconverge.ops.catalogue import AUDIT, OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
 from reconverge.ops.status import SessionStatus
 from reconverge.stream import BatchSeen, Condition, RestoreSeen
 
@@ -134,9 +134,17 @@ class Metrics:
         """A named condition was met."""
         self._counters["conditions_total"].labels(name).inc()
 
+    # -- audits ---------------------------------------------------------------------------------
+
+    def audited(self, clean: bool) -> None:  # noqa: FBT001
+        """An audit of a session came to its end."""
+        self._counters["audit_sessions_total"].inc()
+        if not clean:
+            self._counters["audit_mismatches_total"].inc()
+
 
 def _of(kind: Kind) -> Iterator[Metric]:
-    return (metric for metric in (*OUTPUTS, *SHELL) if metric.kind == kind)
+    return (metric for metric in (*OUTPUTS, *SHELL, *AUDIT) if metric.kind == kind)
 
 
 def _named(metric: Metric) -> tuple[str, str, tuple[str, ...]]:

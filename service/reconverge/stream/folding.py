@@ -151,9 +151,7 @@ class Ledger:
         An event the core will not take is refused, not fatal.
         """
         self.now_ns = now_ns
-        refused = self._apply(
-            merge([stretches.get(topic, ()) for topic in self._topics.inputs]), now_ns
-        )
+        refused = self._apply(self.merged(stretches), now_ns)
         taken = self._step(stretches)
         self._lose(lost, now_ns)
         effects = self.fold.settle(now_ns)
@@ -162,6 +160,10 @@ class Ledger:
         for output in outputs:
             digest = crc32(output.value, digest)
         return Folded(effects, outputs, refused, taken, digest)
+
+    def merged(self, stretches: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
+        """A batch's records in the order in which they are folded."""
+        return merge([stretches.get(topic, ()) for topic in self._topics.inputs])
 
     def _lose(self, lost: Mapping[str, Lost], now_ns: int) -> None:
         """Every session is parked: nobody knows whose events they were."""

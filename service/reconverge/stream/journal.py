@@ -86,6 +86,13 @@ async def entries(log: Log, options: Options, start: int, end: int) -> AsyncGene
                 yield Entry(raw.offset, record)
 
 
+async def record_at(log: Log, options: Options, offset: int) -> JournalRecord:
+    """One record of the journal, known to be there. Raises `LogError` and `Refusal`."""
+    topic, wait_s = options.topics.journal, options.deadlines.read_s
+    (found,) = await read(log, topic, offset, offset + 1, wait_s)
+    return decode(found.value, offset)
+
+
 async def newest(log: Log, options: Options, end: int) -> OwnedEntry | None:
     """The last record before `end`, other than a claim, that counts; None when there is none.
 

@@ -184,15 +184,24 @@ class KafkaLog:
     ) -> "KafkaLog":
         """Open the clients of one worker. Raises `LogError`."""
         log = cls(connection, partition, client_id, deadlines)
+        return await log._opened(log._journal.start(), log._outputs.start(), log._lookup.start())
+
+    @classmethod
+    async def reading(
+        cls, connection: Connection, partition: int, client_id: str, deadlines: Deadlines
+    ) -> "KafkaLog":
+        """One that only reads, and needs no right to write. Raises `LogError`."""
+        log = cls(connection, partition, client_id, deadlines)
+        return await log._opened(log._lookup.start())
+
+    async def _opened(self, *starts: Awaitable[None]) -> "KafkaLog":
         try:
-            async with within(deadlines.connect_s, "connecting"):
-                await asyncio.gather(
-                    log._journal.start(), log._outputs.start(), log._lookup.start()
-                )
+            async with within(self._deadlines.connect_s, "connecting"):
+                await asyncio.gather(*starts)
         except LogError:
-            await log.close()
+            await self.close()
             raise
-        return log
+        return self
 
     async def append(self, topic: str, key: bytes | None, value: bytes) -> int:
         """See `Log.append`."""
