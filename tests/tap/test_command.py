@@ -73,6 +73,23 @@ def test_only_the_first_rejects_are_shown(log: Path) -> None:
     assert "... and 15 more" in done.stderr
 
 
+def test_a_reject_is_one_line_each_and_cannot_steer_the_terminal(tmp_path: Path) -> None:
+    rubbish = tmp_path / ("long" * 40)
+    rubbish.write_bytes(b"\x1b[2J\x00 rubbish\n")
+    done = CliRunner().invoke(
+        app, ["fix-log", str(rubbish), *OPTIONS, "--comp-id", "DESK"], env={"COLUMNS": "60"}
+    )
+    assert f"{rubbish}:1: neither a FIX message nor an engine's note\n" in done.stderr
+    assert "\x1b" not in done.stderr
+    assert "\x00" not in done.stderr
+
+
+def test_the_rejects_file_may_not_be_one_of_the_logs(log: Path) -> None:
+    before = log.read_bytes()
+    assert run(log, *OPTIONS, "--rejects", log).exit_code == 2
+    assert log.read_bytes() == before
+
+
 def test_what_of_ours_cannot_be_held_is_told(log: Path) -> None:
     body = ((11, "c"), (55, "X"), (54, "7"), (38, "1"))
     log.write_bytes(b"".join(map(PLAIN, (*TALK, out("D", 2, *body, at_ms=2)))))

@@ -13,7 +13,7 @@ from reconverge.cli.exits import Exit
 from reconverge.contract import publish
 from reconverge.core.policy import PolicyRefused, Problem, differences
 
-policy_app = typer.Typer(no_args_is_help=True, help="Check and compare policies.")
+policy_app = typer.Typer(no_args_is_help=True, help="Check, compare and apply policies.")
 
 PolicyFile = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)

@@ -168,9 +168,15 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
     another delimiter in the place of SOH. Standard error has a summary, and the first lines that
     could not be read.
 
+        reconverge tap fix-log entry.log --session EQ-1 --stream order-entry > entry.jsonl
+
+        reconverge tap fix-log dc.log --session EQ-1 --stream drop-copy --follow --to-kafka
+
     Exit code: 0 everything was read, 1 some lines could not be, 2 wrong usage, 3 a file or the
     broker failed.
     """
+    if rejects is not None and any(rejects.exists() and rejects.samefile(log) for log in files):
+        raise typer.BadParameter(f"{rejects} is one of the logs", param_hint="--rejects")
     default, endpoints = _gateways(gateway or [])
     identity = Identity(
         session=session,

@@ -67,10 +67,17 @@ def show(console: Console, counts: Counts, rejects: Rejects) -> None:
     )
     console.print(table)
     for each in rejects.first:
-        text = each.raw[:_SHOWN_BYTES].replace(b"\x01", b"|").decode(errors="replace")
+        text = _printable(each.raw[:_SHOWN_BYTES].replace(b"\x01", b"|"))
         console.print(
-            f"[red]{escape(str(each.origin))}[/]: {escape(each.reason)}\n  {escape(text)}"
+            f"[red]{escape(str(each.origin))}[/]: {escape(each.reason)}\n  {escape(text)}",
+            soft_wrap=True,  # so that file and line can be searched for
         )
     more = counts.rejects + counts.reduced - len(rejects.first)
     if more > 0:
         console.print(f"... and {more} more")
+
+
+def _printable(raw: bytes) -> str:
+    """A line of anything as text that cannot steer a terminal."""
+    text = raw.decode(errors="replace")
+    return "".join(character if character.isprintable() else "\N{MIDDLE DOT}" for character in text)
