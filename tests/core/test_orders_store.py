@@ -27,6 +27,7 @@ BUSY = """
     < X trade partially_filled 100 40 60 10 exec:b
     < X trade_correct partially_filled 100 35 65 5 exec:c ref:b
     < Y new new 100 0 100 order:W sym:T
+    < Y restated new 100 0 100 order:W2 sym:T
     > replace Z Y 999999999999999999
     > mass-cancel M
     < U new new 10 0 10 order:U
@@ -212,6 +213,15 @@ def test_of_many_finished_orders_the_longest_finished_go_first() -> None:
         script.run(f"< X{n} new new 9 0 9 order:V{n}\n< X{n} canceled canceled 9 0 0 order:V{n}")
     remembered = [n for n in range(9) if script.orders.find(f"V{n}")]
     assert remembered == [6, 7, 8]
+
+
+def test_a_forgotten_order_is_not_stored_with_a_snapshot_under_way() -> None:
+    script = Script()
+    script.orders.counts.over_max = 0
+    script.run("< snapshot Q\n< X canceled canceled 9 0 0\n< Y new new 9 0 9 order:W")
+    loaded = Script(Orders.load(stored(script.orders)))
+    loaded.numbers = dict(script.numbers)
+    loaded.run("< row Q Z new 9 0 9 order:U\n< end Q 1\n? working entry W,U venue U")
 
 
 def test_an_order_of_unknown_instrument_is_forgotten_too() -> None:

@@ -108,11 +108,9 @@ def _columns(orders: list[Order]) -> list[list[Any]]:
 
 
 def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None:
-    for at in _WIDE:
-        if any(type(value) is str for value in items[at]):
-            items[at] = [int(value) for value in items[at]]
     index, counts = room.index, room.counts
-    for row in zip(*items, strict=True):
+    columns = [map(int, items[at]) if at in _WIDE else items[at] for at in range(len(items))]
+    for row in zip(*columns, strict=True):
         order = Order(row[0], counts.tally(row[5]), View(*row[11:18]), View(*row[18:]))
         (
             _, order.order_id, former_ids, cl_ord_ids, parent_id, _, order.submitted,
@@ -133,7 +131,7 @@ def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None
     index.count = len(found)
 
 
-_WIDE: Final = (8, 9, 14, 15, 16, 17, 21, 22, 23, 24)
+_WIDE: Final = frozenset({8, 9, 14, 15, 16, 17, 21, 22, 23, 24})
 """Columns of quantities and prices, which may be text."""
 
 
