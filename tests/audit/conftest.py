@@ -43,7 +43,7 @@ class Stage:
 
     def __init__(self, kafka: KafkaCluster) -> None:
         self.kafka = kafka
-        self.producer = Producer({"bootstrap.servers": kafka.bootstrap})
+        self.producer = Producer({"bootstrap.servers": kafka.bootstrap, "log_level": 0})
         self.process: Process
         self.begin_ns = self.restart_ns = self.end_ns = self.last_ns = 0
         self.refused_offset = -1

@@ -107,8 +107,8 @@ async def opened(
         begin = manifest.offset + 1 if manifest else 0
         _, end = await around(log, options, begin, end, to_ns + 1)
     history = History(log, folds, options, conditions, end)
-    if manifest is not None:
-        await history.start(OwnedEntry(*manifest))
+    if manifest is not None and not await history.start(OwnedEntry(*manifest)):
+        raise Gone("; ".join(conditions.told))
     try:
         yield Past(log, options, last, history, conditions)
     finally:
