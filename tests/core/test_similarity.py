@@ -1,5 +1,6 @@
 """Live-set similarity by itself (DOMAIN §6): the forms, the grace, the log that graces read."""
 
+from reconverge.core.units import ONE
 from tests.core.order_script import MS_NS, START_NS, Script
 
 GRACE_NS = 500 * MS_NS
@@ -90,6 +91,10 @@ def test_graces_are_shared_and_one_watched_late_sees_what_it_would_have() -> Non
     assert (early.disagreeing, late.disagreeing) == (1, 2)
     script.run("< X new new 100 0 100 on:DC")
     assert (early.disagreeing, late.disagreeing) == (0, 1)
+    script.run("< Y trade partially_filled 100 40 60 40 order:W")
+    assert (early.session.difference, late.session.difference) == (0, 60 * ONE)
+    script.run("< Y canceled canceled 100 40 0 order:W")
+    assert (early.disagreeing, late.disagreeing) == (0, 0)
 
 
 def test_what_began_at_this_very_moment_never_counts() -> None:
