@@ -95,8 +95,8 @@ class Truth:
 
     __slots__ = (
         "_logout_sent", "_sigma_bps", "_watch_path", "delays_ns", "event_ns", "failed", "notes",
-        "orders", "parents", "parked", "path_up", "recoveries", "recovery_failures", "safe_mode",
-        "sequences", "session", "snapshot_event_ns", "venue", "venues",
+        "orders", "parents", "parked", "path_up", "recoveries", "recovery_failures",
+        "restarted_ns", "safe_mode", "sequences", "session", "snapshot_event_ns", "venue", "venues",
     )  # fmt: skip
 
     def __init__(self, session: str, venues: Mapping[str, Venue]) -> None:
@@ -112,6 +112,9 @@ class Truth:
         self.delays_ns: dict[str, int] = {}
         """How old the latest news of each drop-copy channel was when it came; resent messages are
         no news. Nanoseconds."""
+        self.restarted_ns: dict[str, int] = {}
+        """When the numbers of a drop-copy channel last restarted: what it told at the end of the
+        former ones may never have been heard, and nobody will say (R14). Event time."""
         self.event_ns = 0
         """Latest event time seen. Nanoseconds, UTC."""
         self.path_up: bool | None = None
@@ -193,6 +196,8 @@ class Truth:
                 self.recoveries += 1
             elif kind in _FAILS:
                 self.recovery_failures += 1
+            elif kind == "numbers_restarted" and channel is not None:
+                self.restarted_ns[channel] = event_ns
             if kind == "sequence_violation":
                 self._fail("sequence violation", f"{source}: {detail}", event_ns)
             elif kind == "gaps_full":
@@ -299,7 +304,9 @@ class Truth:
 
     def attest(self, event: Attestation, now_ns: int) -> None:
         """An operator vouches for what no replay can prove (R17)."""
-        if event.from_seq is not None and event.to_seq is not None:
+        if event.from_seq is None or event.to_seq is None:
+            self.restarted_ns.clear()  # without a range it is for the whole session
+        else:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
         self.orders.attested(event.orders_not_working, now_ns)
         self.recoveries += 1
@@ -367,7 +374,7 @@ class Truth:
         lag_ns = 0.0 if latest else math.inf
         complete = bool(latest) or self.snapshot_event_ns >= past_event_ns
         for channel, source in latest.items():
-            complete = complete and source.complete_up_to_ns > past_event_ns
+            complete = complete and self._is_complete(source, past_event_ns)
             opened_ns = source.oldest_gap_ns
             hole_ns = 0 if opened_ns is None else now_ns - opened_ns
             delay_ns = self.delays_ns.get(channel or "", 0)
@@ -376,6 +383,15 @@ class Truth:
             lag_ns = max(lag_ns, _silence_ns(entry, now_ns))
         witnessed = bool(latest)
         return Survey(outstanding, unrecoverable, oldest_gap_ns, lag_ns, witnessed, complete)
+
+    def _is_complete(self, source: Numbering, past_event_ns: int) -> bool:
+        """Has a drop-copy channel told all there was up to past a moment?
+
+        With numbers that restarted since then, only a snapshot begun later shows it (R17).
+        """
+        restarted_ns = self.restarted_ns.get(source.channel or "", -1)
+        cut = restarted_ns > past_event_ns and restarted_ns > self.snapshot_event_ns
+        return source.complete_up_to_ns > past_event_ns and not cut
 
     def diverged_since_ns(self, now_ns: int) -> int:
         """When the oldest disagreement or gap that still holds began. Nanoseconds, UTC."""
@@ -452,7 +468,7 @@ def _silence_ns(source: Numbering, now_ns: int) -> int:
 
 _PLAIN: Final = (
     "_logout_sent", "_watch_path", "delays_ns", "event_ns", "failed", "parked", "path_up",
-    "recoveries", "recovery_failures", "safe_mode", "snapshot_event_ns", "venue",
+    "recoveries", "recovery_failures", "restarted_ns", "safe_mode", "snapshot_event_ns", "venue",
 )  # fmt: skip
 
 _SESSION_EVENTS: Final[dict[type, Callable[[Truth, Any], None]]] = {
