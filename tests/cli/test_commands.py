@@ -64,6 +64,13 @@ def test_schema_writes_checks_and_mends(run: Run, tmp_path: Path) -> None:
     assert stale.stdout.strip() == str(folder / "events" / "heartbeat.json")
 
 
+def test_a_folder_that_cannot_be_written_is_exit_code_3(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    done = run("schema", tmp_path / "file" / "schemas")
+    assert done.returncode == 3
+    assert "file/schemas" in done.stderr
+
+
 def test_a_policy_that_holds_together(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "desk.toml"
     file.write_text(POLICY)
@@ -81,9 +88,10 @@ def test_a_policy_that_holds_together(run: Run, tmp_path: Path) -> None:
             "[recovery]\nexit_confidence = 0.95\n[cap]\nvalidity_ms = 2000\n",
             {"recovery.exit_confidence", "cap.validity_ms"},
         ),
+        ("colour = 1\n[cap]\nvalidity_ms = 2000\n", {"colour", "cap.validity_ms"}),
         ("[cap\n", {"(file)"}),
     ],
-    ids=["unknown and wrong", "contradictions", "no TOML"],
+    ids=["unknown and wrong", "contradictions", "unknown and contradiction", "no TOML"],
 )
 def test_a_policy_that_does_not_has_every_problem_named(
     run: Run, tmp_path: Path, text: str, keys: set[str]

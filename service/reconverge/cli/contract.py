@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from reconverge.cli import inputs
-from reconverge.cli.exits import Exit
+from reconverge.cli.exits import Exit, leave
 from reconverge.contract import publish
 from reconverge.core.policy import PolicyRefused, Problem, differences
 
@@ -38,7 +38,10 @@ def schema(
 
         reconverge schema --check schemas
     """
-    changed = publish.differences(folder) if check else publish.write(folder)
+    try:
+        changed = publish.differences(folder) if check else publish.write(folder)
+    except OSError as error:
+        leave(Exit.ENVIRONMENT, [error])
     for path in changed:
         typer.echo(folder / path)
     raise typer.Exit(Exit.FOUND if check and changed else Exit.DONE)

@@ -8,7 +8,13 @@ from typing import Final
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import KafkaError, NoError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import (
+    KafkaConnectionError,
+    KafkaError,
+    NoError,
+    TopicAlreadyExistsError,
+    for_code,
+)
 
 from reconverge.connection import connection
 from reconverge.settings import Settings
@@ -42,6 +48,8 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         try:
             async with asyncio.timeout(_REACH_S):
                 await admin.start()
+        except KafkaConnectionError:
+            raise Unreachable(f"{settings.bootstrap_servers}: no broker answers there") from None
         except (KafkaError, OSError, TimeoutError) as error:
             reason = str(error) or f"no answer within {_REACH_S:g} s"
             raise Unreachable(f"{settings.bootstrap_servers}: {reason}") from None

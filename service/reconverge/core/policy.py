@@ -9,6 +9,7 @@ all of them.
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -219,18 +220,26 @@ def parse(document: Mapping[str, Any]) -> Policy:
     try:
         # Through JSON, so that lists become tuples and nothing but the contract's types can come
         # in.
-        policy = Policy.model_validate_json(orjson.dumps(document))
-    except ValidationError as error:
-        details = error.errors(include_url=False, include_input=False)
-        raise PolicyRefused(
-            Problem(".".join(map(str, d["loc"])), d["msg"]) for d in details
-        ) from None
+        raw = orjson.dumps(document)
     except TypeError as error:
         raise PolicyRefused([Problem("(document)", str(error))]) from None
+    try:
+        policy = Policy.model_validate_json(raw)
+    except ValidationError as error:
+        raise PolicyRefused(_faults(error, raw)) from None
     problems = list(contradictions(policy))
     if problems:
         raise PolicyRefused(problems)
     return policy
+
+
+def _faults(error: ValidationError, raw: bytes) -> Iterable[Problem]:
+    for fault in error.errors(include_url=False, include_input=False):
+        unknown = fault["type"] == "extra_forbidden"
+        detail = "there is no such setting" if unknown else fault["msg"]
+        yield Problem(".".join(map(str, fault["loc"])), detail)
+    with suppress(ValidationError):  # unknown keys hide no contradiction, wrong values would
+        yield from contradictions(Policy.model_validate_json(raw, extra="ignore"))
 
 
 def contradictions(policy: Policy) -> Iterable[Problem]:
