@@ -7,7 +7,7 @@ orders executed, and the rule by which finished orders are forgotten.
 from typing import Final, NamedTuple
 
 from reconverge.core.order_index import Index, Order
-from reconverge.core.similarity import Change, Disagreements, Tally
+from reconverge.core.similarity import UNCHANGED, Change, Disagreements, Tally
 from reconverge.core.units import decimal_text
 
 OVER_NS: Final = 24 * 3600 * 1_000_000_000
@@ -92,30 +92,41 @@ class Counts:
             notional = rise * price if rise else 0
             ambiguous = widening * price if widening else 0
         else:
-            notional, ambiguous = _worth(high, difference, price, requested)
-            was = _worth(high_was, high_was - low_was, price_was, requested_was)
-            notional, ambiguous = notional - was[0], ambiguous - was[1]
+            exposed = (high if high > requested else requested) * price
+            exposed_was = (high_was if high_was > requested_was else requested_was) * price_was
+            notional = exposed - exposed_was
+            ambiguous = exposed if requested >= 0 else difference * price
+            ambiguous -= exposed_was if requested_was >= 0 else (high_was - low_was) * price_was
         union = (high > 0) - (high_was > 0)
         both = (low > 0) - (low_was > 0)
-        for tally in (self.total, order.tally):
-            if union or both:
-                tally.union += union
-                tally.both += both
-            if rise:
-                tally.sum_max += rise
-            if notional:
-                tally.open_notional += notional
-            if widening:
-                tally.difference += widening
-            if ambiguous:
-                tally.ambiguous_notional += ambiguous
+        total, tally = self.total, order.tally
+        if union or both:
+            total.union += union
+            tally.union += union
+            total.both += both
+            tally.both += both
+        if rise:
+            total.sum_max += rise
+            tally.sum_max += rise
+        if notional:
+            total.open_notional += notional
+            tally.open_notional += notional
+        if widening:
+            total.difference += widening
+            tally.difference += widening
+        if ambiguous:
+            total.ambiguous_notional += ambiguous
+            tally.ambiguous_notional += ambiguous
         if difference or requested >= 0:
             if order.since_ns < 0:
                 self.disagreements.begin(order, now_ns)
             elif order.aged:
                 self.disagreements.shift(order, Change(union - both, widening, ambiguous))
         elif order.since_ns >= 0:
-            self.disagreements.end(order, Change(union - both, widening, ambiguous))
+            aged = order.aged
+            self.disagreements.end(
+                order, Change(union - both, widening, ambiguous) if aged else UNCHANGED
+            )
         if (not high and requested < 0) is not order.over:
             self._keep(order, now_ns)
 
@@ -123,15 +134,21 @@ class Counts:
         """The order's executed quantity was ``before``; its parent's follows what it is now."""
         parent_id = order.parent_id
         if parent_id is not None:
-            change = order.executed - before
+            entry, venue = order.entry.cum, order.venue.cum
+            change = (entry if entry > venue else venue) - before
             self.parent_executed[parent_id] = self.parent_executed.get(parent_id, 0) + change
 
     def requests_changed(self, order: Order, change: int) -> None:
         """An order has so many requests in flight more than before."""
         self.total.in_flight += change
         order.tally.in_flight += change
-        executed = order.executed
-        order.requested = max((max(r.qty - executed, 0) for r in order.requests), default=-1)
+        requested = -1
+        if order.requests:
+            requested, executed = 0, order.executed
+            for request in order.requests:
+                if request.qty - executed > requested:
+                    requested = request.qty - executed
+        order.requested = requested
 
     # -- an order's nature ----------------------------------------------------------------------
 
@@ -233,12 +250,6 @@ class Counts:
             tally.orders -= 1
         if not order.tally.orders and order.tally is not self._unknown:
             del self.symbols[order.tally.symbol]
-
-
-def _worth(high: int, difference: int, price: int, requested: int) -> tuple[int, int]:
-    """Open and ambiguous notional of an order."""
-    exposure = max(high, requested) * price
-    return exposure, exposure if requested >= 0 else difference * price
 
 
 def _disagreement(order: Order) -> Disagreement:

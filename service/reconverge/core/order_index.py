@@ -6,7 +6,7 @@ a message names both. Nothing here weighs what a message says of the order.
 """
 
 from collections import OrderedDict
-from itertools import chain
+from itertools import chain, filterfalse
 from operator import attrgetter
 from typing import Final, Literal
 
@@ -163,6 +163,12 @@ class Index:
         """
         named = chain(self.by_cl_ord_id.values(), self.by_order_id.values(), self.over)
         found = dict.fromkeys(named)
+        return sorted(found, key=attrgetter("rank"))
+
+    def live(self) -> list[Order]:
+        """Those with something open or in flight, in order of first appearance. O(n log n)."""
+        named = chain(self.by_cl_ord_id.values(), self.by_order_id.values())
+        found = dict.fromkeys(filterfalse(attrgetter("over"), named))
         return sorted(found, key=attrgetter("rank"))
 
     def name_order(self, order: Order, order_id: str) -> None:

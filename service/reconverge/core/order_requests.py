@@ -65,15 +65,16 @@ class Requests:
     def keep(self, order: Order, rest: tuple[Request, ...]) -> None:
         """Of an order's requests only ``rest`` are still in flight."""
         for request in order.requests:
-            if request not in rest:
-                self._drop_number(request)
+            if request.sent_key is not None and request not in rest:
+                del self.by_number[request.sent_key]
         gone = len(order.requests) - len(rest)
         order.requests = rest
         self._counts.requests_changed(order, -gone)
 
     def settle_mass_cancel(self, request: Request) -> None:
         """A mass cancel is in flight no more."""
-        self._drop_number(request)
+        if request.sent_key is not None:
+            del self.by_number[request.sent_key]
         del self.mass_cancels[request.cl_ord_id]
         self._counts.total.in_flight -= 1
 
@@ -82,10 +83,6 @@ class Requests:
         for request in self.by_number.values():
             request.sent_key = None
         self.by_number.clear()
-
-    def _drop_number(self, request: Request) -> None:
-        if request.sent_key is not None:
-            del self.by_number[request.sent_key]
 
     def answered(self, order: Order, report: Report, row: ExecRow) -> None:
         """Settle what a report on the order-entry stream answers, the order being as it says."""

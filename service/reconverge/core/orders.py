@@ -111,7 +111,7 @@ class Orders:
 
     def working(self, *, venue: bool) -> list[str]:
         """Orders working in one view, first seen first: the venue's id, else ours. O(n log n)."""
-        found = self._index.orders()
+        found = self._index.live()
         return [o.name for o in found if (o.venue if venue else o.entry).open]
 
     def disagreements(self, limit: int) -> list[Disagreement]:
@@ -125,7 +125,9 @@ class Orders:
     # -- requests -------------------------------------------------------------------------------
 
     def _new_order(self, event: events.NewOrder, now_ns: int) -> None:
-        order = self._index.by_cl_ord_id.get(event.cl_ord_id)
+        request = event.__dict__
+        cl_ord_id: str = request["cl_ord_id"]
+        order = self._index.by_cl_ord_id.get(cl_ord_id)
         if order is not None:
             if (event.poss_dup or event.poss_resend) and order.entry.state != "unknown":
                 return
@@ -135,21 +137,22 @@ class Orders:
                 self._odd("duplicate_client_id", order.name, "another new order carries it")
                 return
         if order is None:
-            order = self._identity.create(event.symbol)
-            self._index.name_client(order, event.cl_ord_id)
+            order = self._identity.create(request["symbol"])
+            self._index.name_client(order, cl_ord_id)
         elif not order.tally.symbol:
-            self.counts.learn_symbol(order, event.symbol)
+            self.counts.learn_symbol(order, request["symbol"])
         was = _standing(order)
         order.submitted = True
-        if order.entry.state == "unknown":
-            order.entry.state = "sent"
-            order.entry.qty = qty = nanos(event.qty)
-            self._requests.send("new", event.cl_ord_id, order, qty, event, now_ns)
-        price = event.price or event.mid
+        entry = order.entry
+        if entry.state == "unknown":
+            entry.state = "sent"
+            entry.qty = nanos(request["qty"])
+            self._requests.send("new", cl_ord_id, order, entry.qty, event, now_ns)
+        price = request["price"] or request["mid"]
         if price is not None and not order.price:
             order.price = abs(nanos(price))
-        if event.parent_id is not None and order.parent_id is None:
-            self.counts.learn_parent(order, event.parent_id)
+        if order.parent_id is None and request["parent_id"] is not None:
+            self.counts.learn_parent(order, request["parent_id"])
         self._spare(order)
         self.counts.moved(order, *was, now_ns)
 
@@ -311,7 +314,7 @@ class Orders:
         self.snapshot_completed = snapshot
         if snapshot is None:
             return
-        for order in self._index.orders():
+        for order in self._index.live():
             if snapshot.symbol in {None, order.tally.symbol}:
                 if order not in snapshot.spared:
                     self._end(order, snapshot.channel, "absent", now_ns)

@@ -58,17 +58,17 @@ class Partition:
 
     def apply(self, event: Event, now_ns: int) -> None:
         """Account for one event. Raises ``Rejected``, with nothing changed, when it cannot be."""
-        session = self.sessions.get(event.session)
+        name = event.session
+        session = self.sessions.get(name)
         if session is None or type(event) is PolicyChange:
             self._unusual(event, now_ns)
             return
+        self._changed[name] = session
         try:
             session.apply(event, now_ns)  # type: ignore[arg-type]  # no PolicyChange comes here
         except OrdersFull as error:
             session.park(str(error))
             raise Rejected(str(error)) from None
-        finally:
-            self._changed[event.session] = session
 
     def _unusual(self, event: Event, now_ns: int) -> None:
         """A change of policy, a broadcast, or the first event of a session."""

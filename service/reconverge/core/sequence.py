@@ -120,23 +120,23 @@ class Sequences:
 
         True: process its content; False: a duplicate, or refused.
         """
-        numbering = self._numberings.get((event.channel, event.segment))
+        fields = event.__dict__  # an attribute of a model costs three times an item of it
+        key = fields["channel"], fields["segment"]
+        numbering = self._numberings.get(key) or self._open(key)
         if numbering is None:
-            numbering = self._open((event.channel, event.segment))
-            if numbering is None:
-                return True
+            return True
         numbering.last_heard_ns = now_ns
         handle = self._handlers.get(type(event))
         if handle is not None:
             return handle(self, numbering, event, now_ns)
-        seq = event.seq
+        seq: int | None = fields["seq"]
         if seq is None:
             if numbering.frontier == COLD:  # a source without numbers is complete as it speaks
-                numbering.last_event_ns = event.event_ns
+                numbering.last_event_ns = fields["event_ns"]
             return True
         if seq == numbering.frontier and numbering.tail_ns is None:  # the usual case
             numbering.frontier = seq + 1
-            numbering.last_event_ns = event.event_ns
+            numbering.last_event_ns = fields["event_ns"]
             return True
         return numbering.number(event, seq, now_ns)
 
@@ -145,10 +145,12 @@ class Sequences:
 
         Every outbound one belongs here: the peer may say it lacks some (FIX 789).
         """
-        key = (event.channel, event.segment)
+        fields = event.__dict__
+        key = fields["channel"], fields["segment"]
         outbound = self._outbounds.get(key) or self._outbound(key)
-        if event.seq is not None:
-            outbound.sent(event.seq, event.seq)
+        seq: int | None = fields["seq"]
+        if seq is not None:
+            outbound.sent(seq, seq)
         tell = self._tellers.get(type(event))
         if tell is not None:
             tell(self, outbound, event, now_ns)

@@ -67,14 +67,15 @@ class Session:
         """Account for one event. Raises ``Rejected``, with nothing changed, when it cannot be."""
         if now_ns > self.now_ns:
             self.now_ns = now_ns
+        truth = self.truth
         handle = _DESK.get(type(event))
         if handle is None:
-            self.truth.apply(event, self.now_ns)  # type: ignore[arg-type]
+            truth.apply(event, self.now_ns)  # type: ignore[arg-type]
             if type(event) is NewOrder:
                 self._decided(event)
         else:
             handle(self, event)
-        if self.truth.notes:
+        if truth.notes:
             self._react()
 
     def _decided(self, event: NewOrder) -> None:

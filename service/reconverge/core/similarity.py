@@ -78,6 +78,9 @@ class Change(NamedTuple):
     ambiguous: int
 
 
+UNCHANGED: Final = Change(0, 0, 0)
+
+
 class Counted(Protocol):
     """What a grace must know of an order."""
 

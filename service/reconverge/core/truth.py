@@ -141,29 +141,30 @@ class Truth:
 
     def apply(self, event: StreamEvent, now_ns: int) -> None:  # noqa: C901 - a call costs more
         """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
-        if event.event_ns > self.event_ns:
-            self.event_ns = event.event_ns
-        if event.outbound:
-            self.sequences.sent(event, now_ns)
+        fields, sequences, orders = event.__dict__, self.sequences, self.orders
+        event_ns: int = fields["event_ns"]
+        if event_ns > self.event_ns:
+            self.event_ns = event_ns
+        if fields["outbound"]:
+            sequences.sent(event, now_ns)
             processed = True
         else:
-            processed = self.sequences.accept(event, now_ns)
-            channel = event.channel
+            processed = sequences.accept(event, now_ns)
+            channel = fields["channel"]
             if channel is None:
                 if self._watch_path:
                     self._heard(event)
-            elif not event.poss_dup:
-                self.delays_ns[channel] = now_ns - event.event_ns
-        if self.sequences.findings:
-            self._weigh(event.event_ns)
+            elif not fields["poss_dup"]:
+                self.delays_ns[channel] = now_ns - event_ns
+        if sequences.findings:
+            self._weigh(event_ns)
         if not processed:
             return
-        orders = self.orders
         orders.apply(event, now_ns)
         if orders.findings:
-            self._report(event.event_ns)
+            self._report(event_ns)
         if orders.snapshot_completed is not None:
-            self._proven(orders.snapshot_completed, event.event_ns, now_ns)
+            self._proven(orders.snapshot_completed, event_ns, now_ns)
         handle = _SESSION_EVENTS.get(type(event))
         if handle is not None:
             handle(self, event)
