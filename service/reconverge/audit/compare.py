@@ -78,7 +78,7 @@ class Report:
     repeated: int = 0
     """Records sent again: same identity, same bytes."""
     pending: int = 0
-    """Outputs of the last batches, not yet vouched for and not there yet."""
+    """Outputs of the last batches (caps: of the last owner) that may still come."""
     expired: int = 0
     """Events older than what their topic still holds."""
     batches: int = 0
@@ -187,7 +187,7 @@ class _Comparison:
         report, held = self._report, self._held[output.topic]
         if not output.event and held.newest_ns > replayed.batch.now_ns:
             report.compacted += 1
-        elif replayed.offset > self._past.last.record.published:
+        elif self._may_come(output, replayed):
             report.pending += 1
         elif held.begin_ns is not None and replayed.batch.now_ns <= held.begin_ns:
             report.expired += 1
@@ -198,6 +198,15 @@ class _Comparison:
                     derived=output.value.decode(),
                 )
             )  # fmt: skip
+
+    def _may_come(self, output: Output, replayed: Replayed) -> bool:
+        """Nothing vouches for it yet; or its owner ended, and the successor has a cap to publish.
+
+        A successor sends events again, never caps: its own come with the next heartbeat.
+        """
+        last = self._past.last.record
+        succeeded = replayed.batch.epoch != last.epoch and not output.event
+        return replayed.offset > last.published or succeeded
 
     async def _altered(self, output: Output, record: Found, journal: int) -> Difference:
         value = await self._value(output.topic, record)
