@@ -1,6 +1,7 @@
 """The transition table against DOMAIN §9, written down here a second time and by hand."""
 
 import itertools
+from typing import Any
 
 import pytest
 
@@ -31,7 +32,7 @@ MS = 1_000_000
 CLEAN = Reading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
 
 
-def facts(now_ms: float = 0, **changes: object) -> Facts:
+def facts(now_ms: float = 0, **changes: Any) -> Facts:
     """A session in perfect order, but for the changes."""
     base = Facts(
         now_ns=int(now_ms * MS),
@@ -46,7 +47,7 @@ def facts(now_ms: float = 0, **changes: object) -> Facts:
         reading=CLEAN,
         policy=Policy(),
     )
-    return base._replace(**changes)  # type: ignore[arg-type]
+    return base._replace(**changes)
 
 
 def machine_in(state: State) -> Machine:
@@ -56,9 +57,9 @@ def machine_in(state: State) -> Machine:
     return machine
 
 
-def doubtful(**changes: object) -> Reading:
+def doubtful(**changes: Any) -> Reading:
     """A reading with something wrong with it."""
-    return CLEAN._replace(**changes)  # type: ignore[arg-type]
+    return CLEAN._replace(**changes)
 
 
 @pytest.mark.parametrize(("state", "signal"), list(itertools.product(State, Signal)))
@@ -142,7 +143,7 @@ def test_a_gap_within_its_grace_is_only_messages_in_flight() -> None:
         {"reading": doubtful(similarity=0.99)},
     ],
 )
-def test_any_ambiguity_after_a_failure_is_divergence(doubt: dict[str, object]) -> None:
+def test_any_ambiguity_after_a_failure_is_divergence(doubt: dict[str, Any]) -> None:
     move = machine_in(F).step(facts(**doubt))
     assert move is not None
     assert (move.to_state, move.signal) == (D, Signal.AMBIGUITY)
@@ -174,7 +175,7 @@ def test_s8_a_path_that_is_up_moves_nothing_out_of_divergence_by_itself() -> Non
         {"reading": CLEAN},
     ],
 )
-def test_recovery_begins_with_replay_snapshot_or_parity(evidence: dict[str, object]) -> None:
+def test_recovery_begins_with_replay_snapshot_or_parity(evidence: dict[str, Any]) -> None:
     assert machine_in(D).step(facts(**evidence)).to_state is R  # type: ignore[union-attr]
     assert machine_in(D).step(facts(**evidence, path_up=False)) is None
 
@@ -187,7 +188,7 @@ def test_r17_no_replay_recovers_an_unrecoverable_range() -> None:
 @pytest.mark.parametrize(
     "failure", [{"recovery_failed": True}, {"reading": doubtful(unrecoverable=1)}]
 )
-def test_a_recovery_that_fails_is_divergence_again(failure: dict[str, object]) -> None:
+def test_a_recovery_that_fails_is_divergence_again(failure: dict[str, Any]) -> None:
     move = machine_in(R).step(facts(**failure))
     assert move is not None
     assert (move.to_state, move.signal) == (D, Signal.RECOVERY_FAILED)
@@ -212,7 +213,7 @@ def test_parity_that_was_held_and_lost_fails_the_recovery() -> None:
         {"reading": doubtful(outstanding=1)},
     ],
 )
-def test_reentry_needs_everything_held_for_the_dwell(missing: dict[str, object]) -> None:
+def test_reentry_needs_everything_held_for_the_dwell(missing: dict[str, Any]) -> None:
     ready, lacking = machine_in(R), machine_in(R)
     assert ready.step(facts(0)) is None
     assert ready.step(facts(1_999)) is None
@@ -234,7 +235,7 @@ def test_reentry_needs_everything_held_for_the_dwell(missing: dict[str, object])
     ],
 )
 @pytest.mark.parametrize("state", [C, S])
-def test_hysteresis_parity_lost_is_divergence(state: State, loss: dict[str, object]) -> None:
+def test_hysteresis_parity_lost_is_divergence(state: State, loss: dict[str, Any]) -> None:
     assert machine_in(state).step(facts(**loss)).to_state is D  # type: ignore[union-attr]
     assert machine_in(state).step(facts(confidence=0.80)) is None
 

@@ -5,8 +5,9 @@ stays well below the record limit, whatever the number of orders, ids and execut
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from operator import attrgetter
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_identity import Marks
@@ -23,7 +24,8 @@ INT_MAX: Final = (1 << 63) - 1
 """Larger integers are written as text: JSON libraries stop here, and nine decimals do not."""
 
 
-class Room(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Room:
     """The parts of order truth that are stored together."""
 
     index: Index
