@@ -8,7 +8,7 @@ import pytest
 from reconverge.core import partition
 from reconverge.core.desk import Attestation, PolicyChange, SafeMode
 from reconverge.core.effects import Alert, Cap, Effect, ShadowCap
-from reconverge.core.events import Heartbeat, Logon, NewOrder
+from reconverge.core.events import Disconnect, Heartbeat, Logon, NewOrder
 from reconverge.core.orders import Orders
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.policy import parse
@@ -144,6 +144,18 @@ def test_it_is_due_when_its_first_session_is_and_stale_deadlines_are_dropped() -
     assert later is not None
     assert later > first
     assert {effect.session for effect in folded.settle(later + SECOND)} == {"S", "T"}
+
+
+def test_a_deadline_that_was_put_off_wakes_nobody() -> None:
+    folded = Partition()
+    folded.apply(logon(), SECOND)
+    folded.settle(SECOND)
+    former = folded.next_deadline_ns
+    assert former is not None
+    folded.apply(logon("S", "DC1"), former - 1)
+    folded.apply(Disconnect(session="S", **AT), former - 1)
+    folded.settle(former - 1)
+    assert folded.settle(former) == []
 
 
 def test_time_does_not_go_back() -> None:
