@@ -138,6 +138,14 @@ def test_what_the_core_rejects_is_told_and_counted_too(run: Run, tmp_path: Path)
     assert effects(done.stdout)[-1]["malformed"] == 1
 
 
+def test_an_end_before_the_last_event_is_told_and_changes_nothing(
+    run: Run, files: tuple[Path, Path]
+) -> None:
+    done = run("replay", *files, "--at-end", T0)
+    assert (done.returncode, done.stdout) == (0, run("replay", *files).stdout)
+    assert "--at-end" in done.stderr
+
+
 def test_time_runs_on_to_the_end_that_is_given(run: Run, files: tuple[Path, Path]) -> None:
     end_ns = T0 + 60_000 * MS
     shorter = effects(run("replay", *files).stdout)

@@ -141,7 +141,9 @@ def replay(
         typer.Option(
             metavar="NANOSECONDS",
             min=0,
-            help="Let time run on to this moment after the last event (UTC since the epoch).",
+            max=(1 << 63) - 1,
+            help="Let time run on to this moment after the last event (UTC since the epoch), with"
+            " a heartbeat a second.",
         ),
     ] = None,
 ) -> None:
@@ -173,6 +175,8 @@ def replay(
     with _readable():
         fold(partition, files, _print, refuse, at_end or 0)
         _print(summary(partition, refused))
+    if at_end is not None and at_end < partition.now_ns:
+        typer.echo(f"--at-end is before the last event, at {partition.now_ns}", err=True)
     raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
 
 
