@@ -1,7 +1,7 @@
 # What one does with this checkout; `make` lists it. Environments and downloads are made when first
 # wanted and kept under ~/.cache/reconverge: see tools/provision.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench check mutants pages schemas setup lock
+.PHONY: help demo test bench chaos soak check mutants pages schemas setup lock
 
 PYTHON_DEV = "$$(tools/provision venv dev)"/bin/python
 
@@ -16,6 +16,12 @@ test: check ## lint, types and every test, on real Kafka and real FIX engines
 
 bench: setup ## the figures of the README, as ratios measured in one run
 	@$(PYTHON_DEV) -m bench
+
+chaos: setup ## kill, stop and cut everything for MINUTES=8, on real Kafka; writes docs/chaos.md
+	@$(PYTHON_DEV) -m tests.chaos --minutes $(or $(MINUTES),8) --report docs/chaos.md
+
+soak: setup ## simulated seeds, one after another, for SECONDS=600
+	@$(PYTHON_DEV) -m tests.sim.soak --seconds $(or $(SECONDS),600)
 
 check: setup ## ruff, mypy, shellcheck
 	@$(PYTHON_DEV) -m ruff format --check --quiet .
