@@ -21,7 +21,7 @@ def main() -> None:
     for name in arguments.names or BENCHMARKS:
         print(f"{name} ...", file=sys.stderr)
         measure: Measure = import_module(f"bench.{name}").measure
-        rows += measure()
+        rows += measure(arguments.seconds) if name in ON_DEMAND else measure()
     console = Console()
     if not console.is_terminal:
         console.width = 120
@@ -33,6 +33,7 @@ def main() -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", choices=(*BENCHMARKS, *ON_DEMAND), metavar="NAME")
+    parser.add_argument("--seconds", type=float, default=600.0, help="of a soak (default: 600)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds there as well")
     return parser
 

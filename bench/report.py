@@ -54,8 +54,8 @@ class Row(NamedTuple):
         }
 
 
-Measure = Callable[[], Iterable[Row]]
-"""A benchmark: yields its rows as it gets them."""
+Measure = Callable[..., Iterable[Row]]
+"""A benchmark: yields its rows as it gets them. One that has no end is given its seconds."""
 
 
 def interleaved(
