@@ -1,8 +1,10 @@
 """`replay`: the fold without Kafka, deterministic to the byte, and honest about what it skips."""
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +138,15 @@ def test_what_the_core_rejects_is_told_and_counted_too(run: Run, tmp_path: Path)
     assert done.returncode == 1
     assert "e.jsonl:4: rejected: policy refused: cap.floor" in done.stderr
     assert effects(done.stdout)[-1]["malformed"] == 1
+
+
+def test_a_pipe_is_read_once_and_whole(run: Run, files: tuple[Path, Path], tmp_path: Path) -> None:
+    entry, dc = files
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(pipe.write_bytes, entry.read_bytes())
+        assert run("replay", pipe, dc).stdout == run("replay", entry, dc).stdout
 
 
 def test_an_end_before_the_last_event_is_told_and_changes_nothing(

@@ -84,6 +84,16 @@ def test_a_reject_is_one_line_each_and_cannot_steer_the_terminal(tmp_path: Path)
     assert "\x00" not in done.stderr
 
 
+@pytest.mark.parametrize("option", ["--session", "--channel", "--gateway", "--venue"])
+@pytest.mark.parametrize("name", ["", "x" * 257])
+def test_a_name_the_contract_does_not_allow_is_wrong_usage(
+    log: Path, option: str, name: str
+) -> None:
+    done = run(log, *OPTIONS, option, name)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert option in done.stderr
+
+
 def test_the_rejects_file_may_not_be_one_of_the_logs(log: Path) -> None:
     before = log.read_bytes()
     assert run(log, *OPTIONS, "--rejects", log).exit_code == 2

@@ -263,7 +263,12 @@ def _digest(values: Iterable[bytes]) -> int:
 
 
 def is_incident(file: Path) -> bool:
-    """Whether a file is one of these, by its first line."""
+    """Whether a file is one of these, by its first line.
+
+    A pipe is not: what is looked at there would be gone.
+    """
+    if not file.is_file():
+        return False
     with file.open("rb") as stream:
         return b'"kind":"%b"' % FORMAT.encode() in stream.readline(4_096)
 

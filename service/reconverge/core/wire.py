@@ -15,7 +15,10 @@ SCHEMA_MAJOR = 1
 BROADCAST = "*"
 """The ``session`` of a control event meant for every session of the partition that carries it."""
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=256)]
+NAME_LENGTH_MAX = 256
+"""Characters of an id or name: FIX engines and venues stay far below."""
+
+Text = Annotated[str, StringConstraints(min_length=1, max_length=NAME_LENGTH_MAX)]
 DecimalText = Annotated[str, StringConstraints(pattern=r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$")]
 Nanoseconds = Annotated[int, Field(ge=0, lt=1 << 63)]
 SequenceNumber = Annotated[int, Field(ge=0, lt=1 << 63)]

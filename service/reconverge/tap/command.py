@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from reconverge.core.events import StreamEvent
+from reconverge.core.wire import NAME_LENGTH_MAX
 from reconverge.settings import SettingsRefused
 from reconverge.tap import report
 from reconverge.tap.encode import encode
@@ -178,6 +179,10 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
     if rejects is not None and any(rejects.exists() and rejects.samefile(log) for log in files):
         raise typer.BadParameter(f"{rejects} is one of the logs", param_hint="--rejects")
     default, endpoints = _gateways(gateway or [])
+    _check_names("--session", [session])
+    _check_names("--channel", [channel])
+    _check_names("--gateway", [default, *endpoints.values()])
+    _check_names("--venue", [venue])
     identity = Identity(
         session=session,
         is_drop_copy=stream is Stream.DROP_COPY,
@@ -209,6 +214,13 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
             _fail(str(error))
         _summarise(tap, kept, as_json=json_summary)
     raise typer.Exit(EXIT_REJECTS if tap.counts.rejects else 0)
+
+
+def _check_names(option: str, names: Iterable[str | None]) -> None:
+    """What becomes a field of every event must be a text that the contract allows."""
+    if any(name is not None and not 0 < len(name) <= NAME_LENGTH_MAX for name in names):
+        told = f"a name has 1 to {NAME_LENGTH_MAX} characters"
+        raise typer.BadParameter(told, param_hint=option)
 
 
 def _gateways(given: list[str]) -> tuple[str | None, dict[str, str]]:
