@@ -10,8 +10,12 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from typing import Any, Self
 
+from confluent_kafka import KafkaException
+
 from tests.chaos.links import Link
 from tests.kafka.broker import HOST, STOP_S_MAX, KafkaCluster
+
+_QUESTIONS_MAX = 10
 
 
 class LinkedCluster(KafkaCluster):
@@ -72,5 +76,10 @@ class LinkedCluster(KafkaCluster):
 
 
 async def off(work: Callable[..., Any], *arguments: object) -> Any:
-    """Run a blocking call of the cluster beside the event loop."""
+    """Run a blocking call beside the event loop; a question no broker answered is asked again."""
+    for _ in range(_QUESTIONS_MAX - 1):
+        try:
+            return await asyncio.to_thread(work, *arguments)
+        except KafkaException:
+            continue
     return await asyncio.to_thread(work, *arguments)

@@ -111,7 +111,9 @@ class KafkaMembership:
                 RangePartitionAssignor,
             ),  # same partition of every topic
             session_timeout_ms=int(self._deadlines.session_s * 1_000),
-            heartbeat_interval_ms=int(self._deadlines.session_s * 250),
+            heartbeat_interval_ms=int(
+                1_000 * min(self._deadlines.heartbeat_s, self._deadlines.session_s / 4)
+            ),
             rebalance_timeout_ms=int(self._deadlines.session_s * 1_000),
             max_poll_interval_ms=2**31 - 1,  # it never polls
             enable_auto_commit=False,

@@ -122,6 +122,11 @@ class Deadlines:
     """
     session_s: float = 10.0
     """A member silent for this long is out of the group, and its partitions go to others."""
+    heartbeat_s: float = 1.0
+    """Between two heartbeats to the group, at most.
+
+    Survivors learn of a rebalance by the answer to theirs, so this is part of every takeover.
+    """
     join_s: float = 60.0
     """Joining the group, which waits for every member to notice."""
     rejoin_s: float = 300.0
