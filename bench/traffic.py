@@ -10,6 +10,7 @@ from functools import cache
 from itertools import count, islice
 from typing import Any, Final, NamedTuple
 
+from reconverge.core.desk import ParentDone, ParentOrder
 from reconverge.core.events import Event, ExecutionReport, Logon, NewOrder, StreamEvent
 from reconverge.demo.recording import Input, Recording, load
 from reconverge.demo.timeline import Timeline
@@ -80,6 +81,25 @@ def _repeated(recording: Recording, session: str, begin_ns: int, span_ns: int) -
             if isinstance(event, StreamEvent):
                 changed |= _renumbered(event, generation, used)
             yield Input(topic, timeline.event(event.model_copy(update=changed)))
+        yield from _parents_done(recording, session, timeline, generation)
+
+
+def _parents_done(
+    recording: Recording, session: str, timeline: Timeline, generation: int
+) -> Iterator[Input]:
+    """A day's parents do not pile up: those of one repetition end with it."""
+    at_ns = timeline.played(recording.end_ns)
+    for topic, event in recording.inputs:
+        if isinstance(event, ParentOrder):
+            yield Input(
+                topic,
+                ParentDone(
+                    session=session,
+                    event_ns=at_ns,
+                    ingest_ns=at_ns,
+                    parent_id=_renamed(event, generation)["parent_id"],
+                ),
+            )
 
 
 def _numbers_used(recording: Recording) -> dict[tuple[str | None, bool], int]:
