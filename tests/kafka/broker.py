@@ -96,13 +96,7 @@ class KafkaCluster:
             self._format()
             for node in self.nodes:
                 self._launch(node)
-            self._admin = AdminClient(
-                {
-                    "bootstrap.servers": ",".join(f"{HOST}:{p[1]}" for p in self._ports.values()),
-                    "log_level": 0,  # refused connections are expected here
-                    "socket.timeout.ms": 2000,  # a paused node must not hold up the answer
-                }
-            )
+            self._admin = self._administration()
             self._await_brokers(self.nodes)
             self._cleanup = undo.pop_all()
         return self
@@ -154,8 +148,11 @@ class KafkaCluster:
         return int(self._metadata().topics[topic].partitions[partition].leader)
 
     def coordinator(self, group: str) -> int:
-        """The node that coordinates a consumer group."""
-        description = self._admin.describe_consumer_groups([group])[group].result()
+        """The node that coordinates a consumer group.
+
+        Asked anew each time: a client that knows a coordinator goes on asking it when it has moved.
+        """
+        description = self._administration().describe_consumer_groups([group])[group].result()
         return int(description.coordinator.id)
 
     def kill(self, node: int) -> None:
@@ -277,6 +274,13 @@ class KafkaCluster:
         """Nothing here is worth a clean shutdown: the data is deleted next."""
         for node in list(self._processes):
             self.kill(node)
+
+    def _administration(self) -> AdminClient:
+        return AdminClient({
+            "bootstrap.servers": ",".join(f"{HOST}:{ports[1]}" for ports in self._ports.values()),
+            "log_level": 0,  # refused connections are expected here
+            "socket.timeout.ms": 2000,  # a paused node must not hold up the answer
+        })  # fmt: skip
 
     def _metadata(self) -> ClusterMetadata:
         return self._admin.list_topics(timeout=5)
