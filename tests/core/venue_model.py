@@ -401,15 +401,13 @@ class World:
             self._not_applied()
 
     def _restart_numbers(self, stream: Stream) -> None:
-        """Both sides begin at one: what was unseen is lost, and nobody will say what it was."""
-        if len(stream.seen | stream.lost_for_good) < len(stream.log):
-            self.unprovable = True
+        """Both sides begin at one: whether all of the former numbers was heard, nobody will say."""
+        self.unprovable = True
         stream.log = ["logon reset"]
         stream.seen, stream.top = {1}, 1
         stream.lost_for_good.clear()
         self.tell(f"{stream.name}< logon reset venue=small #1")
         if stream is self.entry:
-            self.unprovable = self.unprovable or bool(self.lost_requests)
             self.lost_requests.clear()
 
     def _not_applied(self) -> None:
