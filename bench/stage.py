@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 from typing import Final, NamedTuple, Self
@@ -21,6 +21,7 @@ from confluent_kafka import (
     Consumer,
     ConsumerGroupState,
     KafkaError,
+    KafkaException,
     Message,
     Producer,
     TopicPartition,
@@ -125,9 +126,10 @@ class Place(NamedTuple):
         admin = AdminClient({"bootstrap.servers": self.bootstrap})
         give_up_s = now_s() + PATIENCE_S
         while now_s() < give_up_s:
-            group = admin.describe_consumer_groups([self.outputs])[self.outputs].result()
-            if group.state == ConsumerGroupState.STABLE and len(group.members) == amount:
-                return
+            with suppress(KafkaException):  # no coordinator yet
+                group = admin.describe_consumer_groups([self.outputs])[self.outputs].result()
+                if group.state == ConsumerGroupState.STABLE and len(group.members) == amount:
+                    return
             time.sleep(_POLL_S)
         raise AssertionError(f"{amount} members did not come together")
 
