@@ -47,6 +47,7 @@ HOST = "127.0.0.1"
 READY_S_MAX = 60.0  # three cold JVMs on two busy cores were seen to take 25
 STOP_S_MAX = 30.0
 POLL_S = 0.05
+_OFFSETS_PARTITIONS = 4  # 50 would be most of a test's start-up
 
 # Kafka's own start script asks for this collector; the heap is what a test needs, not a server.
 JVM = ("-Xmx512m", "-XX:+UseG1GC", "-XX:MaxGCPauseMillis=20", "-XX:+ExitOnOutOfMemoryError")
@@ -96,7 +97,13 @@ class KafkaCluster:
             self._format()
             for node in self.nodes:
                 self._launch(node)
-            self._admin = self._administration()
+            self._admin = AdminClient(
+                {
+                    "bootstrap.servers": ",".join(f"{HOST}:{p[1]}" for p in self._ports.values()),
+                    "log_level": 0,  # refused connections are expected here
+                    "socket.timeout.ms": 2000,  # a paused node must not hold up the answer
+                }
+            )
             self._await_brokers(self.nodes)
             self._cleanup = undo.pop_all()
         return self
@@ -148,12 +155,15 @@ class KafkaCluster:
         return int(self._metadata().topics[topic].partitions[partition].leader)
 
     def coordinator(self, group: str) -> int:
-        """The node that coordinates a consumer group.
+        """The node that coordinates a consumer group: the leader of the partition it is kept in.
 
-        Asked anew each time: a client that knows a coordinator goes on asking it when it has moved.
+        Placed as GroupMetadataManager does, by Java's hash of the name; DescribeConsumerGroups was
+        seen to find no answer for minutes after a coordinator was killed.
         """
-        description = self._administration().describe_consumer_groups([group])[group].result()
-        return int(description.coordinator.id)
+        hashed = 0
+        for unit in group.encode("ascii"):
+            hashed = (31 * hashed + unit) & 0xFFFFFFFF
+        return self.leader("__consumer_offsets", (hashed & 0x7FFFFFFF) % _OFFSETS_PARTITIONS)
 
     def kill(self, node: int) -> None:
         """SIGKILL, as a machine that vanishes; returns when the process is gone."""
@@ -230,7 +240,7 @@ class KafkaCluster:
             "default.replication.factor": replicas,
             "min.insync.replicas": str(max(1, self._replicas - 1)),
             "offsets.topic.replication.factor": replicas,
-            "offsets.topic.num.partitions": "4",  # 50 would be most of a test's start-up
+            "offsets.topic.num.partitions": str(_OFFSETS_PARTITIONS),
             "group.initial.rebalance.delay.ms": "0",
             "group.min.session.timeout.ms": "1000",
             # A killed broker is fenced after this; nine seconds by default.
@@ -274,13 +284,6 @@ class KafkaCluster:
         """Nothing here is worth a clean shutdown: the data is deleted next."""
         for node in list(self._processes):
             self.kill(node)
-
-    def _administration(self) -> AdminClient:
-        return AdminClient({
-            "bootstrap.servers": ",".join(f"{HOST}:{ports[1]}" for ports in self._ports.values()),
-            "log_level": 0,  # refused connections are expected here
-            "socket.timeout.ms": 2000,  # a paused node must not hold up the answer
-        })  # fmt: skip
 
     def _metadata(self) -> ClusterMetadata:
         return self._admin.list_topics(timeout=5)
