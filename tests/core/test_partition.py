@@ -74,6 +74,13 @@ def test_only_the_latch_is_meant_for_every_session() -> None:
     assert names(folded.settle(SECOND)) == ["safe_mode_on"]
 
 
+def test_an_attestation_opens_no_session_of_a_mistyped_name() -> None:
+    folded = Partition()
+    with pytest.raises(Rejected, match="no session named TYPO"):
+        folded.apply(Attestation(session="TYPO", actor="jo", reason="why", **AT), SECOND)
+    assert not folded.sessions
+
+
 def test_a_session_whose_orders_are_too_many_is_parked() -> None:
     folded = Partition()
     folded.apply(order("A"), SECOND)

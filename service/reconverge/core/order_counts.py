@@ -4,7 +4,7 @@ Tallies of the session and of each instrument, disagreements and their graces, w
 orders executed, and the rule by which finished orders are forgotten.
 """
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, cast
 
 from reconverge.core.order_index import Index, Order
 from reconverge.core.similarity import UNCHANGED, Change, Disagreements, Tally
@@ -222,10 +222,9 @@ class Counts:
             tally.in_flight += sign * len(order.requests)
 
     def first_disagreements(self, limit: int) -> list[Disagreement]:
-        """The first orders that disagree, oldest disagreement first. O(n log n)."""
-        found = [order for order in self._index.orders() if order.since_ns >= 0]
-        found.sort(key=lambda order: order.since_ns)
-        return [_disagreement(order) for order in found[:limit]]
+        """The first orders that disagree, oldest disagreement first."""
+        found = cast("list[Order]", self.disagreements.first(limit))
+        return [_disagreement(order) for order in found]
 
     # -- forgetting -----------------------------------------------------------------------------
 

@@ -115,7 +115,7 @@ class Orders:
         return [o.name for o in found if (o.venue if venue else o.entry).open]
 
     def disagreements(self, limit: int) -> list[Disagreement]:
-        """The first orders that disagree, oldest disagreement first. O(n log n)."""
+        """The first orders that disagree, oldest disagreement first."""
         return self.counts.first_disagreements(limit)
 
     def find(self, any_id: str) -> Order | None:

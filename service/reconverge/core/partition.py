@@ -10,7 +10,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Self
 
-from reconverge.core.desk import PolicyChange, SafeMode
+from reconverge.core.desk import Attestation, PolicyChange, SafeMode
 from reconverge.core.effects import Effect
 from reconverge.core.events import Event
 from reconverge.core.orders import OrdersFull
@@ -82,6 +82,9 @@ class Partition:
 
     def _open(self, event: Event, now_ns: int) -> None:
         name = event.session
+        if type(event) is Attestation:
+            # A mistyped name must not make a session of its own, with caps that nobody ends.
+            raise Rejected(f"no session named {name} is known here: nothing to attest")
         if len(self.sessions) >= SESSIONS_MAX:
             raise Rejected(f"{SESSIONS_MAX} sessions are followed here already: {name} is not")
         session = self.sessions[name] = Session(name, self.book, self.venues)

@@ -18,6 +18,7 @@ Notional is in nanos x nanos (10^-18 of the price currency), an exact integer.
 """
 
 from bisect import bisect_right
+from itertools import islice
 from operator import itemgetter
 from typing import Final, NamedTuple, Protocol
 
@@ -175,6 +176,15 @@ class Disagreements:
                 return since_ns
             self._head += 1
         return None
+
+    def first(self, limit: int) -> list[Counted]:
+        """The orders that have disagreed longest, at most so many. Never O(orders)."""
+        holding = (
+            order
+            for since_ns, order in islice(self.entries, self._head, None)
+            if order.since_ns == since_ns
+        )
+        return list(islice(dict.fromkeys(holding), limit))
 
     def begin(self, order: Counted, since_ns: int) -> None:
         """An order has begun to disagree; no other began later."""
