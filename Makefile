@@ -11,8 +11,10 @@ help: ## this list
 demo: ## a recorded failover, told by the service: no Java, Docker or compiler needed
 	@"$$(tools/provision venv demo)"/bin/reconverge demo
 
+# What only computes runs on every core; what starts real systems has the machine to itself.
 test: check ## lint, types and every test, on real Kafka and real FIX engines
-	@$(PYTHON_DEV) -m pytest
+	@$(PYTHON_DEV) -m pytest --numprocesses=auto -m "not kafka and not engines and not live"
+	@$(PYTHON_DEV) -m pytest -m "kafka or engines or live"
 
 bench: setup ## the figures of the README, as ratios measured in one run
 	@$(PYTHON_DEV) -m bench

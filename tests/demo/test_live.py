@@ -13,6 +13,7 @@ from tests.demo.test_incident import PATH, TRUTH
 
 SPEED = 4
 DELAY_S = 0.25  # of this machine, at either end of an interval
+pytestmark = [pytest.mark.live, pytest.mark.slow]
 
 
 @pytest.fixture(scope="module")
@@ -30,13 +31,11 @@ def told(folder: Path) -> dict[str, Any]:
     return figures
 
 
-@pytest.mark.slow
 def test_the_socket_hid_what_the_venue_says_it_hid(told: dict[str, Any]) -> None:
     for which, orders in told["misled"].items():
         assert sorted(order["order_id"] for order in orders) == TRUTH[which]
 
 
-@pytest.mark.slow
 def test_the_figures_are_those_told_without_kafka(told: dict[str, Any]) -> None:
     real = incident()
     assert told["link_down_s"] == pytest.approx(real.link_down_s, abs=0.05)
@@ -45,7 +44,6 @@ def test_the_figures_are_those_told_without_kafka(told: dict[str, Any]) -> None:
     assert [step["state"] for step in told["steps"]] == PATH
 
 
-@pytest.mark.slow
 def test_story_and_picture_are_left_behind(folder: Path) -> None:
     assert (folder / "incident.txt").read_text().startswith("The link was down for")
     assert (folder / "incident.svg").stat().st_size > 10_000
