@@ -282,15 +282,6 @@ def test_disagreements_read_as_a_person_would_say_them() -> None:
     assert not orders.disagreements(0)
 
 
-def test_the_venue_is_seen_once_drop_copy_speaks_of_orders() -> None:
-    """R29: without drop copy the venue view is empty for want of a witness."""
-    orders = run("< X new new 100 0 100\n< snapshot Q\n< row Q X new 100 0 100\n< end Q 1")
-    seen = [(orders.venue_seen, orders.snapshot_completed is not None)]
-    Script(orders).run("< row Q X new 100 0 100 on:DC")
-    seen.append((orders.venue_seen, orders.snapshot_completed is not None))
-    assert seen == [(False, True), (True, False)]
-
-
 def test_a_snapshot_is_under_way_from_its_begin_to_its_end() -> None:
     script = Script()
     progress = [script.orders.snapshot_under_way]

@@ -224,7 +224,8 @@ class Counts:
     def first_disagreements(self, limit: int) -> list[Disagreement]:
         """The first orders that disagree, oldest disagreement first."""
         found = cast("list[Order]", self.disagreements.first(limit))
-        return [_disagreement(order) for order in found]
+        found.sort(key=lambda order: (order.since_ns, order.rank))  # the same after a restore
+        return [_disagreement(order) for order in found[:limit]]
 
     # -- forgetting -----------------------------------------------------------------------------
 

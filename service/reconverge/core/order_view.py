@@ -92,7 +92,7 @@ def take(  # noqa: C901 - one report, read top to bottom
     stated = report["cum_qty"]
     cum = UNNUMBERED if stated is None else nanos(stated)
     if row.books == "fill":
-        _fill(view, report, UNNUMBERED if older else cum)
+        _fill(view, report, cum, older=older)
     elif row.books is not None:
         cum = _unbook(view, report, row, cum, older=older)
     if older:
@@ -179,19 +179,24 @@ def _unbook(view: View, report: Report, row: ExecRow, cum: int, *, older: bool) 
     return view.cum
 
 
-def _fill(view: View, report: Report, cum: int) -> None:
-    """Book a fill unless its id is consumed (R23). What cannot be booked consumes no id (R24)."""
+def _fill(view: View, report: Report, cum: int, *, older: bool) -> None:
+    """Book a fill unless its id is consumed (R23). What cannot be booked consumes no id (R24).
+
+    Where the source states what has been executed, an older fill books and raises nothing: a newer
+    report has told what it amounts to by now, unless that was a mass report, which states none.
+    """
     exec_id, fills = report["exec_id"], view.fills
     if fills is not None and exec_id in fills:
         return
     if report["last_qty"] is not None:
         last = nanos(report["last_qty"])
-    elif cum >= 0:
+    elif cum >= 0 and not older:
         last = max(cum - view.cum, 0)
     else:
         return
     view.booked += last
-    if cum < 0 and view.booked > view.cum:
+    untold = cum < 0 or (older and view.state == "mass_canceled")
+    if untold and view.booked > view.cum:
         view.cum = view.booked
     if exec_id is not None:
         _remember(view, exec_id, last)

@@ -45,7 +45,7 @@ class Orders:
 
     __slots__ = (
         "_identity", "_index", "_marks", "_requests", "_snapshots", "counts", "findings",
-        "snapshot_completed", "total", "venue_seen",
+        "snapshot_completed", "total",
     )  # fmt: skip
 
     def __init__(self, orders_max: int = ORDERS_MAX) -> None:
@@ -61,9 +61,6 @@ class Orders:
         self._snapshots = Snapshots(self.findings)
         self.snapshot_completed: Snapshot | None = None
         """The snapshot that the last event completed."""
-        self.venue_seen = False
-        """Drop copy has spoken. Until then the venue's view is empty for want of a witness (R29).
-        """
 
     def apply(self, event: StreamEvent, now_ns: int) -> None:
         """Account for one event; those that say nothing of orders are ignored.
@@ -249,7 +246,6 @@ class Orders:
         if report["channel"] is None:
             self._tell(order, order.entry, order.venue, report, row, now_ns)
         else:
-            self.venue_seen = True
             self._tell(order, order.venue, order.entry, report, row, now_ns)
 
     def _request_rejected(self, report: Report, now_ns: int) -> None:
@@ -297,13 +293,13 @@ class Orders:
         """Evidence for the order that it names at once, whether or not the snapshot completes."""
         report = row.__dict__
         order = self._identity.find(report, STATUS, now_ns)
-        if row.channel is not None:
-            self.venue_seen = True
         if order is not None:
             kind = SNAPSHOT_ROW if self._snapshots.is_first_word(row, order) else STATUS
+            behind = row.channel is None and _behind(order, report["cum_qty"])
             if row.channel is None:
                 self._tell(order, order.entry, order.venue, report, kind, now_ns)
-            self._tell(order, order.venue, order.entry, report, kind, now_ns)
+            if not behind:
+                self._tell(order, order.venue, order.entry, report, kind, now_ns)
         self._conclude(self._snapshots.row(row, order), now_ns)
 
     def _snapshot_end(self, event: events.MassStatusEnd, now_ns: int) -> None:
@@ -407,22 +403,28 @@ class Orders:
 
     def dump(self) -> Iterator[list[Any]]:
         """The whole truth of orders as rows of JSON values; findings are not part of it."""
-        yield [self.venue_seen]
         yield from order_store.dump(self._room())
 
     @classmethod
     def load(cls, rows: Iterable[list[Any]], orders_max: int = ORDERS_MAX) -> Self:
         """The truth that was dumped. It has the same future, whatever graces are watched then."""
         orders = cls(orders_max)
-        remaining = iter(rows)
-        (orders.venue_seen,) = next(remaining)
-        order_store.load(remaining, orders._room())
+        order_store.load(iter(rows), orders._room())
         return orders
 
     def _room(self) -> order_store.Room:
         return order_store.Room(
             self._index, self.counts, self._requests, self._marks, self._snapshots
         )
+
+
+def _behind(order: Order, cum_qty: str | None) -> bool:
+    """Is a snapshot's row on the entry stream behind what drop copy has told?
+
+    It states less than the venue view has, of an execution that the entry stream has not told yet:
+    the stream is late, and nothing was unsaid. A lost bust is of an execution that it had told.
+    """
+    return cum_qty is not None and order.entry.cum <= nanos(cum_qty) < order.venue.cum
 
 
 def _standing(order: Order) -> tuple[int, int, int, int]:

@@ -178,13 +178,19 @@ class Disagreements:
         return None
 
     def first(self, limit: int) -> list[Counted]:
-        """The orders that have disagreed longest, at most so many. Never O(orders)."""
-        holding = (
-            order
-            for since_ns, order in islice(self.entries, self._head, None)
-            if order.since_ns == since_ns
-        )
-        return list(islice(dict.fromkeys(holding), limit))
+        """The orders that have disagreed longest: so many, and those that began with the last.
+
+        Never O(orders).
+        """
+        found: dict[Counted, None] = {}
+        last_ns = 0
+        for since_ns, order in islice(self.entries, self._head, None):
+            if len(found) >= limit and since_ns > last_ns:
+                break
+            if order.since_ns == since_ns:
+                found[order] = None
+                last_ns = since_ns
+        return list(found)
 
     def begin(self, order: Counted, since_ns: int) -> None:
         """An order has begun to disagree; no other began later."""
