@@ -6,7 +6,7 @@ from typing import Final
 
 from bench.report import Row, Target, interleaved
 from bench.stage import Stage
-from bench.throughput import ROUNDS, backlog, drained
+from bench.throughput import ROUNDS, backlog, drained, floor
 
 _UNJOURNALLED: Final = [sys.executable, "-m", "bench.unjournalled", "run"]
 
@@ -16,6 +16,7 @@ def measure() -> Iterator[Row]:
     with Stage() as stage:
         full = stage.place()
         full.fill(backlog())
+        floor(full)  # warms the broker's JVM
         found = interleaved({
             "without": lambda: drained(
                 place := stage.place(full.inputs), place.process(_UNJOURNALLED)

@@ -44,6 +44,7 @@ class Latency(NamedTuple):
 def measure() -> Iterator[Row]:
     """Median and 99th percentile."""
     with Stage() as stage:
+        _round(place := stage.place(), place.process(_ECHO))  # warms the broker's JVM
         found = interleaved({
             "echo": lambda: _round(place := stage.place(), place.process(_ECHO)),
             "service": lambda: _round(place := stage.place(), place.service()),

@@ -30,6 +30,7 @@ def measure() -> Iterator[Row]:
     with Stage() as stage:
         full = stage.place()
         full.fill(backlog())
+        floor(full)  # warms the broker's JVM
         found = interleaved({
             "floor": lambda: floor(full),
             "service": lambda: drained(place := stage.place(full.inputs), place.service()),
