@@ -14,7 +14,7 @@ from confluent_kafka import Message
 
 from bench.report import Row, Target
 from bench.stage import Place, Process, Reader, Stage, now_s
-from bench.throughput import EVENTS, backlog, drained, floor
+from bench.throughput import END, EVENTS, backlog, drained, end_marks, floor
 from bench.traffic import Desk, records, trading
 from reconverge.stream.options import Deadlines
 from reconverge.stream.records import Batch, Claim, JournalRecord, decode
@@ -76,9 +76,12 @@ def _record(message: Message) -> JournalRecord:
 def _succession(stage: Stage) -> Iterator[Row]:
     place = stage.place()
     desk = Desk("DESK-0")
-    place.fill(
-        record._replace(at_ms=0) for record in records(trading(desk, _WORKING), 3 + 3 * _WORKING)
-    )
+    history = records(trading(desk, _WORKING), 3 + 3 * _WORKING)
+    place.fill(record._replace(at_ms=0) for record in [*history, *end_marks(0)])
+    with place.service() as first, place.reader("caps") as caps:
+        caps.await_keys(END)
+        first.leave()
+        first.ended()
     with ExitStack() as stack:
         couple = _Couple(place, stack)
         planned = tuple(couple.succeed(Process.leave) for _ in range(_ROUNDS))

@@ -20,8 +20,8 @@ EVENTS: Final = 200_000
 ROUNDS: Final = 3
 _AGE_NS: Final = 3_600_000_000_000
 """How old the backlog is: older than it is long, for Kafka takes nothing from the future."""
-_START: Final = frozenset({b"MARK-0"})
-_END: Final = frozenset({b"MARK-1", b"MARK-2"})
+START: Final = frozenset({b"MARK-0"})
+END: Final = frozenset({b"MARK-1", b"MARK-2"})
 """Sessions whose first event, and so whose first cap, marks a place in the backlog."""
 
 
@@ -47,9 +47,12 @@ def backlog() -> list[Record]:
     made = records(recorded(time.time_ns() - _AGE_NS), EVENTS)
     tenth = len(made) // 10
     made.insert(tenth, _mark("order-entry", b"MARK-0", made[tenth].at_ms))
-    made.append(_mark("order-entry", b"MARK-1", made[-1].at_ms))
-    made.append(_mark("drop-copy", b"MARK-2", made[-1].at_ms))
-    return made
+    return [*made, *end_marks(made[-1].at_ms)]
+
+
+def end_marks(at_ms: int) -> list[Record]:
+    """What is to follow a backlog, for `END` to tell that all of it was folded."""
+    return [_mark("order-entry", b"MARK-1", at_ms), _mark("drop-copy", b"MARK-2", at_ms)]
 
 
 def _mark(topic: str, session: bytes, at_ms: int) -> Record:
@@ -62,7 +65,7 @@ def drained(place: Place, started: Process) -> Speed:
     """How fast a service works the backlog off."""
     moments = []
     with started as process, place.reader("caps") as caps:
-        for marks in (_START, _END):
+        for marks in (START, END):
             caps.await_keys(marks)
             moments.append((now_s(), process.cpu_s()))
     counted = (EVENTS // 10, EVENTS)
