@@ -318,7 +318,7 @@ def storage_tool(
     """Validate a node's properties and format its storage; `file` is written."""
     file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
     command = [*_java(), "kafka.tools.StorageTool", "format", "--config", str(file), *options]
-    command += ["--cluster-id", cluster_id or new_cluster_id()]
+    command.append(f"--cluster-id={cluster_id or new_cluster_id()}")  # it may begin with a dash
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"Kafka refused {file}:\n{done.stdout}{done.stderr}")
