@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from bench.report import Row, Target, interleaved
 from bench.traffic import BEGIN_NS, Record, recorded, records
+from reconverge.core.decode import decode
 from reconverge.core.desk import PolicyChange
-from reconverge.core.events import EVENTS
 from reconverge.core.partition import Partition
 from reconverge.core.policy import Policy
 from reconverge.core.wire import BROADCAST
@@ -79,7 +79,7 @@ def _pass(batches: list[list[bytes]], *, shadow: bool) -> list[Cost]:
     for batch in batches:
         now_ns += _BATCH_NS
         started = process_time()
-        events = [EVENTS.validate_json(value) for value in batch]
+        events = [decode(value) for value in batch]
         decoded = process_time()
         for event in events:
             partition.apply(event, now_ns)

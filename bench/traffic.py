@@ -10,11 +10,13 @@ from functools import cache
 from itertools import count, islice
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import asdict, replace
+
 from reconverge.core.desk import ParentDone, ParentOrder
 from reconverge.core.events import Event, ExecutionReport, Logon, NewOrder, StreamEvent
+from reconverge.core.wire import encode
 from reconverge.demo.recording import Input, Recording, load
 from reconverge.demo.timeline import Timeline
-from reconverge.tap.encode import encode
 
 SESSIONS: Final = 8
 """Sessions that a desk runs on one partition."""
@@ -80,7 +82,7 @@ def _repeated(recording: Recording, session: str, begin_ns: int, span_ns: int) -
             changed = {"session": session, **_renamed(event, generation)}
             if isinstance(event, StreamEvent):
                 changed |= _renumbered(event, generation, used)
-            yield Input(topic, timeline.event(event.model_copy(update=changed)))
+            yield Input(topic, timeline.event(replace(event, **changed)))
         yield from _parents_done(recording, session, timeline, generation)
 
 
@@ -115,7 +117,7 @@ def _numbers_used(recording: Recording) -> dict[tuple[str | None, bool], int]:
 def _renamed(event: Event, generation: int) -> dict[str, Any]:
     return {
         name: f"{value}.{generation}"
-        for name, value in event
+        for name, value in asdict(event).items()
         if name in _IDS and value not in (None, "NONE")
     }
 
@@ -127,7 +129,7 @@ def _renumbered(
     peer = generation * used[event.channel, not event.outbound]
     return {
         name: value + (own if name in _OWN_NUMBERS else peer)
-        for name, value in event
+        for name, value in asdict(event).items()
         if name in _OWN_NUMBERS | _PEER_NUMBERS and value is not None
     }
 
@@ -195,7 +197,7 @@ class Desk:
         else:
             seq = self._theirs = self._theirs + 1
         self.now_ns += self._step_ns
-        event: Any = kind.model_construct(
+        event: Any = kind(
             session=self.session, event_ns=self.now_ns, ingest_ns=self.now_ns, channel=channel,
             outbound=outbound, seq=seq, **fields,
         )  # fmt: skip

@@ -12,12 +12,13 @@ from typing import Any, NamedTuple
 
 import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
+from msgspec.structs import replace
 from typer.testing import CliRunner
 
 from reconverge.cli import app
 from reconverge.cli.history import partition_of
 from reconverge.core.events import StreamEvent
-from reconverge.core.wire import Message
+from reconverge.core.wire import Message, encode
 from reconverge.demo.recording import Recording, demo_policy, load, played
 from reconverge.demo.timeline import Timeline
 from tests.cli.conftest import Done
@@ -129,7 +130,7 @@ def play(stage: Stage, recording: Recording, sessions: tuple[str, ...], half: st
         for session in sessions:
             stage.producer.produce(
                 PREFIX + topic,
-                encoded(one.model_copy(update={"session": session})),
+                encoded(replace(one, session=session)),
                 session,
                 partition_of(session, PARTITIONS),
             )
@@ -139,7 +140,7 @@ def play(stage: Stage, recording: Recording, sessions: tuple[str, ...], half: st
 
 
 def encoded(message: Message) -> bytes:
-    return message.model_dump_json().encode()
+    return encode(message)
 
 
 def mishap(stage: Stage) -> None:

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from reconverge.cli.inputs import venues
 from reconverge.core.effects import Cap
 from reconverge.stream.core_fold import CoreFold, CoreFolds
@@ -148,7 +150,7 @@ class _Partition:
         """As a router does: keep the highest (epoch, sequence) and drop what is below."""
         newest: dict[str, tuple[int, int]] = {}
         for record in published:
-            cap = Cap.model_validate_json(record.value)
+            cap = msgspec.json.decode(record.value, type=Cap)
             epoch, sequence = newest.get(cap.session, (-1, 0))
             if cap.epoch < epoch:
                 self._found.dropped += 1

@@ -3,11 +3,13 @@
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
+from reconverge.core.decode import decode
 from reconverge.core.effects import Cap, Effect, ShadowCap
-from reconverge.core.events import EVENTS, Event, Logon
+from reconverge.core.events import Event, Logon
 from reconverge.core.partition import Partition
 from tests.cli.conftest import Run
 from tests.embedded import Embedded
@@ -40,7 +42,7 @@ def published(broker: Embedded) -> dict[int, list[Event]]:
             ended.add(partition)
         else:
             assert value is not None
-            found[partition].append(EVENTS.validate_json(value))
+            found[partition].append(decode(value))
     consumer.close()
     return found
 
@@ -151,7 +153,7 @@ def test_an_attested_range_and_order_are_settled(run: Run, broker: Embedded) -> 
         {"type": "execution_report", "seq": 1, "order_id": "V1", "cum_qty": "0", **report, **at},
         {"type": "sequence_reset", "new_seq": 10, **at},
     ]
-    fold(partition, *(EVENTS.validate_python(event) for event in lost))
+    fold(partition, *(msgspec.convert(event, Event) for event in lost))
     truth = partition.sessions["EQ-1"].truth
     assert (truth.sequences.unrecoverable, truth.orders.working(venue=False)) == (8, ["V1"])
     fold(partition, attestation)

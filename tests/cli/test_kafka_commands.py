@@ -8,8 +8,10 @@ import time
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from reconverge.contract.examples import EXAMPLES
+from reconverge.core.wire import encode
 from reconverge.topics import TOPICS
 from tests.cli.conftest import Done, Run
 from tests.embedded import Embedded
@@ -96,14 +98,13 @@ def test_doctor_finds_a_policy_that_contradicts_itself(
 def test_watch_shows_each_session_once(run: Run, embedded: Embedded) -> None:
     now_ns = time.time_ns()
     for session, validity_s in (("DESK-A", 60), ("DESK-B", -1)):
-        cap = EXAMPLES["cap"].model_copy(
-            update={
-                "session": session,
-                "publish_ns": now_ns - 2_000_000_000,
-                "valid_until_ns": now_ns + validity_s * 1_000_000_000,
-            }
+        cap = replace(
+            EXAMPLES["cap"],
+            session=session,
+            publish_ns=now_ns - 2_000_000_000,
+            valid_until_ns=now_ns + validity_s * 1_000_000_000,
         )
-        embedded.send("caps", cap.model_dump_json().encode(), session.encode())
+        embedded.send("caps", encode(cap), session.encode())
     done = run("watch", "--once", "--json", "--bootstrap-servers", embedded.address)
     assert done.returncode == 0, done.stderr
     a, b = (json.loads(line) for line in done.stdout.splitlines())
@@ -162,8 +163,8 @@ def test_watch_follows_changes_until_interrupted(embedded: Embedded) -> None:
         assert process.stdout is not None
         for sequence in (1, 2):
             update = {"sequence": sequence, "cap": sequence / 10}
-            cap = EXAMPLES["cap"].model_copy(update=update)
-            embedded.send("caps", cap.model_dump_json().encode())
+            cap = replace(EXAMPLES["cap"], **update)
+            embedded.send("caps", encode(cap))
             shown = json.loads(process.stdout.readline())
             assert (shown["sequence"], shown["cap"]) == (sequence, sequence / 10)
         process.send_signal(signal.SIGINT)

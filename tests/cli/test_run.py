@@ -15,7 +15,7 @@ from urllib.request import urlopen
 import pytest
 from confluent_kafka import Producer
 
-from reconverge.contract.examples import EXAMPLES, as_written
+from reconverge.contract.examples import EXAMPLES, WRITTEN
 from reconverge.core.events import StreamEvent
 from reconverge.ops.catalogue import PREFIX
 from tests.cli.conftest import Run
@@ -84,7 +84,7 @@ def publish(kafka: KafkaCluster, prefix: str) -> None:
         if isinstance(event, StreamEvent):
             now_ns = time.time_ns()
             topic = "drop-copy" if event.channel else "order-entry"
-            fields = as_written(event) | {"event_ns": now_ns, "ingest_ns": now_ns}
+            fields = WRITTEN[event.type] | {"event_ns": now_ns, "ingest_ns": now_ns}
             producer.produce(prefix + topic, json.dumps(fields).encode(), b"DESK-A")
     producer.produce(f"{prefix}order-entry", b"garbage", b"DESK-A")
     assert producer.flush(30) == 0

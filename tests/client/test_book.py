@@ -4,10 +4,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from msgspec.structs import replace
 
 from reconverge.client import CapBook, SafeCap
 from reconverge.contract.examples import EXAMPLES
 from reconverge.core.effects import Cap, State, SymbolCap
+from reconverge.core.wire import encode
 
 S = 1_000_000_000
 START = 1_767_621_600 * S
@@ -45,11 +47,11 @@ def cap(
         "symbols": {},
     }
     assert isinstance(EXAMPLE, Cap)
-    return EXAMPLE.model_copy(update=update | fields)
+    return replace(EXAMPLE, **update | fields)
 
 
 def raw(message: Cap) -> bytes:
-    return message.model_dump_json().encode()
+    return encode(message)
 
 
 def test_nothing_heard_is_the_routers_own_safe_cap() -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer
+from msgspec.structs import replace
 
 from tests.client.test_book import cap, raw
 from tests.embedded import Embedded
@@ -28,7 +29,7 @@ async def test_it_scales_participation_stamps_the_cap_and_acknowledges_it_once()
     broker = Embedded()
     broker.touch("caps", "parents")
     valid = cap("DESK-A", epoch=12, sequence=97, cap=0.5, now_ns=time.time_ns())
-    broker.send("caps", raw(valid.model_copy(update={"participation_max": 0.2})))
+    broker.send("caps", raw(replace(valid, participation_max=0.2)))
     sent: list[tuple[str, float, int, int]] = []
 
     async def ticks() -> AsyncIterator[tuple[str, float]]:

@@ -58,7 +58,7 @@ def _array(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[li
 
 def _object(schema: dict[str, Any], root: dict[str, Any]) -> st.SearchStrategy[dict[str, Any]]:
     if "properties" not in schema:
-        extra = schema["additionalProperties"]
+        extra = schema.get("additionalProperties", True)
         values = JSON if extra is True else documents(extra, root)
         return st.dictionaries(st.text(), values, max_size=3)
     fields = {name: documents(part, root) for name, part in schema["properties"].items()}

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from reconverge.core.confidence import CERTAIN, Reading, confidence
 from reconverge.core.policy import Policy, parse
+from reconverge.core.wire import plain
 
 POLICY = Policy()
 CLEAN = Reading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
@@ -79,7 +80,7 @@ def test_of_two_equally_low_the_first_binds() -> None:
 @given(READINGS)
 def test_it_is_a_ratio_and_any_zero_is_a_zero(reading: Reading) -> None:
     found = confidence(reading, POLICY)
-    parts = found.components.model_dump().values()
+    parts = plain(found.components).values()
     assert 0 <= found.value <= min(parts) + 1e-6
     assert (found.binding is None) == (min(parts) == 1)
 

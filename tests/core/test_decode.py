@@ -2,8 +2,10 @@
 
 import orjson
 import pytest
+from msgspec import ValidationError
 
-from reconverge.core.decode import Undecodable, decode
+from reconverge.core.decode import NESTING_MAX, Undecodable, checked, decode
+from reconverge.core.events import NewOrder
 
 
 def refusal(**record: object) -> Undecodable:
@@ -12,12 +14,42 @@ def refusal(**record: object) -> Undecodable:
     return refused.value
 
 
-def test_the_first_faults_are_spelt_out_and_the_others_counted() -> None:
-    detail = refusal(type="new_order").detail
-    assert detail.count(": ") == 3
-    assert detail.endswith("; and 4 more")
-    few = refusal(type="heartbeat", session="S", event_ns=1, ingest_ns=-1)
-    assert few.detail == "heartbeat.ingest_ns: Input should be greater than or equal to 0"
+def test_the_first_fault_is_spelt_out_with_its_place() -> None:
+    refused = refusal(type="heartbeat", session="S", event_ns=1, ingest_ns=-1)
+    assert refused.detail == "ingest_ns: Expected `int` >= 0"
+    assert refusal(type="new_order").detail == "record: Object missing required field `session`"
+
+
+@pytest.mark.parametrize(
+    ("levels", "readable"), [(NESTING_MAX - 1, True), (NESTING_MAX, False), (100_000, False)]
+)
+def test_how_deep_a_record_may_nest_does_not_depend_on_the_reader(
+    levels: int, readable: bool
+) -> None:
+    """A decoder's own limit counts the frames of its caller, and those differ in a restore."""
+    raw = b'{"type":"heartbeat","session":"S","event_ns":1,"ingest_ns":2,"odd":["\\"[[", %b%b]}'
+    record = raw % (b"[" * (levels - 1), b"]" * (levels - 1))
+    if readable:
+        assert decode(record).session == "S"
+    else:
+        with pytest.raises(Undecodable) as refused:
+            decode(record)
+        assert refused.value.disposition == "malformed"
+
+
+def test_a_record_without_a_value_is_malformed() -> None:
+    with pytest.raises(Undecodable) as refused:
+        decode(None)
+    assert refused.value.disposition == "malformed"
+
+
+def test_a_constructor_checks_decimals_and_checked_everything() -> None:
+    order = {"session": "S", "event_ns": 1, "ingest_ns": 1, "symbol": "A", "side": "buy"}
+    with pytest.raises(ValueError, match="is no decimal"):
+        NewOrder(**order, cl_ord_id="C", qty="1e3")  # type: ignore[arg-type]
+    unchecked = NewOrder(**order, cl_ord_id="", qty="1")  # type: ignore[arg-type]
+    with pytest.raises(ValidationError, match="length >= 1"):
+        checked(unchecked)
 
 
 def test_an_unknown_type_is_named_not_the_hundred_that_there_are() -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import aiohttp
 import orjson
 import pytest
+from msgspec import structs
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as open_metrics
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -124,9 +125,7 @@ def feed(metrics: Metrics) -> None:
     metrics.batch(BatchSeen(0, 0, 1, 0.0001, 0.002, 0.0, 0.0, 0))
     effects = [e for e in EXAMPLES.values() if isinstance(e, Cap | Transition | Alert | Episode)]
     metrics.effects(effects)
-    metrics.effects(
-        [e.model_copy(update={"status": "open"}) for e in effects if e.type == "episode"]
-    )
+    metrics.effects([structs.replace(e, status="open") for e in effects if isinstance(e, Episode)])
     metrics.quarantined(0, "order-entry", "malformed")
     metrics.restored(RestoreSeen(0, 1_000, 4, 2_048, 0.3))
     metrics.snapshot(0, 2_048, 0.01)

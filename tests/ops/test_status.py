@@ -7,6 +7,7 @@ import pytest
 
 from reconverge.cli.replay import fold
 from reconverge.core.partition import Partition
+from reconverge.core.wire import plain
 from reconverge.ops.metrics import Metrics, samples
 from reconverge.ops.status import as_json, status
 from tests.cli.test_replay import DROP_COPY, ENTRY, MS, T0, write
@@ -24,7 +25,7 @@ def test_it_reads_truth_and_control(partition: Partition) -> None:
     session = partition.sessions["A"]
     seen = status(session, partition.now_ns)
     assert seen.state == session.control.machine.state
-    assert seen.policy == session.control.policy.ref.model_dump()
+    assert seen.policy == plain(session.control.policy.ref)
     assert seen.rwh["entry"].open_gaps == [(7, 8)]
     assert seen.rwh["entry"].outstanding == 2
     assert seen.working == {"both": 2, "either": 2}

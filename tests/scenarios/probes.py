@@ -11,6 +11,7 @@ from reconverge.core.order_view import View
 from reconverge.core.partition import Partition
 from reconverge.core.session import Session
 from reconverge.core.units import decimal_text
+from reconverge.core.wire import plain
 
 SECOND_MS: Final = 1_000
 
@@ -96,7 +97,7 @@ def _view(view: View) -> str:
 def _confidence(session: Session, _: list[str], now_ns: int) -> str:
     session.control.grace.settle(max(now_ns, session.now_ns))
     found = confidence(session.control.read(max(now_ns, session.now_ns)), session.control.policy)
-    parts = found.components.model_dump()
+    parts = plain(found.components)
     low = [f"{name} {part:.3g}" for name, part in parts.items() if part < 1]
     return ", ".join([f"{found.value:.3g}", *low])
 

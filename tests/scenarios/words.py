@@ -9,9 +9,10 @@ import re
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import orjson
 
-from reconverge.core.events import EVENTS, Event
+from reconverge.core.events import Event
 
 SECOND_NS: Final = 1_000_000_000
 START_NS: Final = 1_700_000_000 * SECOND_NS
@@ -86,6 +87,11 @@ def value(text: str) -> Any:
         return text
 
 
+def _event(fields: Fields) -> Event:
+    event: Event = msgspec.convert(fields, Event)
+    return event
+
+
 class Vocabulary:
     """Turns words into events; remembers what earlier lines said of orders."""
 
@@ -114,7 +120,7 @@ class Vocabulary:
         if place.room == "desk":
             fields |= _DESK[verb](self, words, session)
             fields |= {key: value(text) for key, text in words.settings.items()}
-            return EVENTS.validate_python(fields)
+            return _event(fields)
         fields |= {"channel": place.channel, "outbound": place.outbound}
         fields |= {"poss_dup": words.flag("dup"), "poss_resend": words.flag("possresend")}
         given = words.match(re.compile(r"^#(\d+|-)$"))
@@ -127,7 +133,7 @@ class Vocabulary:
             fields[key] = None if fields[key] is None else str(fields[key])
         assert not words.rest, f"not understood: {words.rest}"
         self._number(fields, None if given is None else given[1])
-        return EVENTS.validate_python(fields)
+        return _event(fields)
 
     def _number(self, fields: Fields, given: str | None) -> None:
         kind, channel, segment = fields["type"], fields["channel"], fields.get("segment")

@@ -6,6 +6,7 @@ and knows at any moment which outputs may exist. It trusts no worker: only the l
 
 from collections import defaultdict
 
+import msgspec
 import orjson
 
 from reconverge.core.effects import Cap
@@ -145,7 +146,7 @@ class PartitionAudit:
         self._require(known, f"{record.topic}/{record.offset}: nothing journalled says {value!r}")
         self._published[record.topic].add(value)
         if record.topic == self._topics.caps:
-            self._cap(Cap.model_validate_json(value))
+            self._cap(msgspec.json.decode(value, type=Cap))
 
     def _cap(self, cap: Cap) -> None:
         latest = self._by_epoch.get((cap.session, cap.epoch), 0)

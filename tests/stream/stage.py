@@ -6,6 +6,8 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+import msgspec
+
 from reconverge.core.effects import Cap
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Condition
@@ -81,7 +83,7 @@ class Stage:
         return self.cluster.topics[topic, 0]
 
     def caps(self) -> list[Cap]:
-        return [Cap.model_validate_json(record.value) for record in self.records("caps")]
+        return [msgspec.json.decode(record.value, type=Cap) for record in self.records("caps")]
 
     async def journal(self) -> list[Entry]:
         """What counts of the journal."""

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from reconverge.core.events import Heartbeat
+from reconverge.core.wire import encode
 from reconverge.stream.conditions import Refusal, Superseded
 from reconverge.stream.core_fold import CoreFolds
 from reconverge.stream.log import LogError, OutcomeUnknown
@@ -147,7 +148,7 @@ def test_a_journal_that_expired_whole_is_told_and_its_sessions_are_parked(
     async def scene(stage: Stage) -> None:
         heartbeats = (Heartbeat(session="s", seq=seq, **AT) for seq in count(1))
         for message in islice(heartbeats, 5):
-            stage.cluster.write("order-entry", 0, b"s", message.model_dump_json().encode())
+            stage.cluster.write("order-entry", 0, b"s", encode(message))
         run = stage.start(CoreFolds(), [])
         await run.settled()
         await run.crash()
@@ -155,7 +156,7 @@ def test_a_journal_that_expired_whole_is_told_and_its_sessions_are_parked(
         stage.cluster.trim("order-entry", 0, 2 if inputs_left else 5)
         run = stage.start(CoreFolds(), [])
         message = next(heartbeats)
-        stage.cluster.write("order-entry", 0, b"s", message.model_dump_json().encode())
+        stage.cluster.write("order-entry", 0, b"s", encode(message))
         await run.settled()
         assert stage.notes.conditions == ["journal_overrun"]
         assert (stage.caps()[-1].cap, stage.caps()[-1].reason) == (0.0, "parked")

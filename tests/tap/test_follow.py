@@ -206,7 +206,7 @@ def test_rotated_parts_and_event_logs_are_one_story(tmp_path: Path) -> None:
     for order in ((first, second, events), (events, second, first)):
         logs = [Log(path) for path in order]
         tap = Tap(Identity("S1"), ours="DESK", on_reject=fail)
-        assert [event.type for event in read(tap, logs)] == [  # type: ignore[attr-defined]
+        assert [event.type for event in read(tap, logs)] == [
             "logon", "logon", "heartbeat", "disconnect", "heartbeat",
         ]  # fmt: skip
         for each in logs:

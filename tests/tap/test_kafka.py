@@ -3,9 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner, murmur2
+from msgspec.structs import replace
 
 from reconverge.core.events import Heartbeat
 from reconverge.tap import kafka, resume
@@ -43,7 +45,8 @@ async def stored(broker: Embedded, count: int) -> list[tuple[int, bytes, Heartbe
     finally:
         await consumer.stop()
     return [
-        (r.partition, r.key or b"", Heartbeat.model_validate_json(r.value or b"")) for r in records
+        (r.partition, r.key or b"", msgspec.json.decode(r.value or b"", type=Heartbeat))
+        for r in records
     ]
 
 
@@ -150,7 +153,7 @@ async def test_logs_that_lack_the_newest_go_on_behind_its_time() -> None:
         for at in times:
             yield event(at)
 
-    last = event(5).model_copy(update={"event_ns": 4})
+    last = replace(event(5), event_ns=4)
     assert [each.seq async for each in resume.after(moments(3, 5, 6, 4, 7), last)] == [6, 4, 7]
     assert [each.seq async for each in resume.after(moments(3, 5, 4), event(5))] == [4]
 

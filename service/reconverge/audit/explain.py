@@ -18,7 +18,7 @@ from reconverge.core.numbering import Numbering
 from reconverge.core.orders import Disagreement
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
-from reconverge.core.wire import BROADCAST
+from reconverge.core.wire import BROADCAST, plain
 from reconverge.stream import CoreFold, CoreFolds, Record, Replayed, Row
 
 ORDERS_MAX: Final = 50
@@ -300,7 +300,7 @@ def _explained(
         confidence=trust.value,
         components={
             name: (value, _component_moved(watch, session, name))
-            for name, value in trust.components.model_dump().items()
+            for name, value in plain(trust.components).items()
         },
         binding=trust.binding,
         gaps=[_gaps(watch, source) for source in truth.sequences.sources()],
@@ -308,7 +308,7 @@ def _explained(
         disagreeing=truth.orders.total.disagreeing,
         parked=truth.parked,
         safe_mode=truth.safe_mode,
-        policy=control.policy.ref.model_dump(),
+        policy=plain(control.policy.ref),
         notices=past.conditions.told,
     )
 

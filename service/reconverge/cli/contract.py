@@ -12,6 +12,7 @@ from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.contract import publish
 from reconverge.core.policy import PolicyRefused, Problem, differences
+from reconverge.core.wire import plain
 
 policy_app = typer.Typer(no_args_is_help=True, help="Check, compare and apply policies.")
 
@@ -56,7 +57,7 @@ def check_policy(file: PolicyFile, *, as_json: AsJson = False) -> None:
     problems: tuple[Problem, ...] = ()
     found: dict[str, Any] = {"file": str(file)}
     try:
-        found["policy"] = inputs.policy(file).ref.model_dump()
+        found["policy"] = plain(inputs.policy(file).ref)
     except PolicyRefused as refused:
         problems = refused.problems
     found["problems"] = [problem._asdict() for problem in problems]

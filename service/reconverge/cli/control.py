@@ -16,16 +16,16 @@ import orjson
 import typer
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
-from pydantic import ValidationError
+from msgspec import ValidationError
 
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import Unreachable, administration, partition_counts
 from reconverge.connection import connection
+from reconverge.core.decode import checked, told
 from reconverge.core.events import Attestation, ControlEvent, PolicyChange, SafeMode
-from reconverge.core.wire import BROADCAST
+from reconverge.core.wire import BROADCAST, encode
 from reconverge.settings import Settings, SettingsRefused
-from reconverge.tap.encode import encode
 
 TOPIC: Final = "controls"
 _SEND_S: Final = 15.0
@@ -127,9 +127,9 @@ def _event(kind: type[E], session: str, **fields: Any) -> E:
     now_ns = time.time_ns()
     given = {name: value for name, value in fields.items() if value is not None}
     try:
-        return kind(session=session, event_ns=now_ns, ingest_ns=now_ns, **given)
+        return checked(kind(session=session, event_ns=now_ns, ingest_ns=now_ns, **given))
     except ValidationError as error:
-        leave(Exit.USAGE, (f"{e['loc'][0]}: {e['msg']}" for e in error.errors()))
+        leave(Exit.USAGE, [told(error)])
 
 
 # --------------------------------------------------------------------------------------------------

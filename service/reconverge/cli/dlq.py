@@ -21,7 +21,7 @@ from reconverge.cli.run import options
 from reconverge.connection import connection
 from reconverge.core.decode import Undecodable, decode
 from reconverge.core.events import Event
-from reconverge.core.wire import BROADCAST
+from reconverge.core.wire import BROADCAST, plain
 from reconverge.settings import Settings
 from reconverge.stream import HEADER_PREFIX, Log, Message, Options, Record, read, stretch
 from reconverge.stream.kafka_log import KafkaLog
@@ -128,7 +128,7 @@ def show(
         return
     report = _fields(aside) | {"replayed_as": replayed, "value": _text(value)}
     try:
-        report["decoded"] = decode(value).model_dump(mode="json")
+        report["decoded"] = plain(decode(value))
     except Undecodable:
         report["decoded"] = _json(value)
     typer.echo(orjson.dumps(report, option=orjson.OPT_INDENT_2))

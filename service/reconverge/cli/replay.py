@@ -26,6 +26,7 @@ from reconverge.core.effects import Effect
 from reconverge.core.events import Event
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.session import Session
+from reconverge.core.wire import plain
 from reconverge.ops.status import status
 from reconverge.stream import CoreFolds
 
@@ -90,7 +91,7 @@ def _pass_time(partition: Partition, to_ns: int, emit: Emit) -> None:
 
 def _emit(effects: Iterable[Effect], emit: Emit) -> None:
     for effect in effects:
-        fields = effect.model_dump(mode="json")
+        fields = plain(effect)
         emit({"effect": fields.pop("type"), **fields})
 
 

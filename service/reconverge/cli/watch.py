@@ -25,6 +25,7 @@ from reconverge.cli.kafka import Unreachable, quieten_client
 from reconverge.client import CapSubscription
 from reconverge.connection import connection
 from reconverge.core.effects import Cap, State
+from reconverge.core.wire import plain
 from reconverge.settings import Settings, SettingsRefused
 
 REFRESH_S: Final = 0.5
@@ -66,7 +67,7 @@ def row(cap: Cap, valid: bool, now_ns: int, status: Mapping[str, Any] | None) ->
         "valid": valid,
         "reason": cap.reason,
         "confidence": cap.confidence,
-        "components": cap.components.model_dump(),
+        "components": plain(cap.components),
         "freeze_expansion": cap.freeze_expansion,
         "safe_mode": cap.safe_mode,
         "episode_id": cap.episode_id,

@@ -6,10 +6,12 @@
         target = min(now.participation_max, schedule * now.cap)
 
 The view says itself whether it is the service's word or the router's own safe cap, and carries the
-epoch and sequence to stamp on child orders. Cancels are never restricted by any cap (S6).
+epoch and sequence to stamp on child orders; ``encode`` gives the bytes of its acknowledgement.
+Cancels are never restricted by any cap (S6).
 """
 
 from reconverge.client.book import CapBook, CapView, SafeCap
 from reconverge.client.subscription import CapSubscription
+from reconverge.core.wire import encode
 
-__all__ = ["CapBook", "CapSubscription", "CapView", "SafeCap"]
+__all__ = ["CapBook", "CapSubscription", "CapView", "SafeCap", "encode"]

@@ -9,12 +9,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from pydantic import TypeAdapter, ValidationError
+import msgspec
 
 from reconverge.core.effects import Cap, State
 from reconverge.core.events import ProfileAck
 
-_CAPS: Final = TypeAdapter(Cap)
+_CAPS: Final = msgspec.json.Decoder(Cap)
 
 Clock = Callable[[], int]
 """Nanoseconds."""
@@ -109,8 +109,8 @@ class CapBook:
         if raw is None:  # the tombstone of a session that is no more; its cap expires by itself
             return None
         try:
-            cap = _CAPS.validate_json(raw)
-        except ValidationError:
+            cap = _CAPS.decode(raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             self.unreadable += 1
             return None
         known = self._entries.get(cap.session)

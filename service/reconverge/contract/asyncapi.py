@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any, Final, get_args
 
 import reconverge
-from reconverge.contract.examples import EXAMPLES, as_written
+from reconverge.contract.examples import WRITTEN
 from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
 from reconverge.core.events import ControlEvent, OrderStreamEvent, ParentsEvent
-from reconverge.core.wire import SCHEMA_MAJOR, Message
+from reconverge.core.wire import SCHEMA_MAJOR, Message, kind
 from reconverge.topics import INPUTS, QUARANTINE, TOPICS, Topic
 
 _BINDING: Final = "0.5.0"
@@ -22,7 +22,7 @@ type or major version is quarantined, never guessed. docs/contract.md holds the 
 
 
 def _types(union: object) -> tuple[str, ...]:
-    return tuple(model.model_fields["type"].default for model in get_args(union))
+    return tuple(map(kind, get_args(union)))
 
 
 CARRIES: Final = {
@@ -145,7 +145,7 @@ def _message(name: str, model: type[Message], folder: str) -> dict[str, Any]:
                 "bindingVersion": _BINDING,
             }
         },
-        "examples": [{"name": name, "payload": as_written(EXAMPLES[name])}],
+        "examples": [{"name": name, "payload": WRITTEN[name]}],
     }
 
 

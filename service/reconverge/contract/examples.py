@@ -7,25 +7,22 @@ venue's drop copy. Each line is decoded by the models here, so an example cannot
 from importlib.resources import files
 from typing import Any, Final
 
-import orjson
+from msgspec import convert, json
 
 from reconverge.contract.schemas import EVENTS, OUTPUTS
 from reconverge.core.wire import Message
 
+WRITTEN: Final[dict[str, dict[str, Any]]] = {
+    line["type"]: line
+    for line in json.Decoder().decode_lines(
+        files(__package__).joinpath("examples.jsonl").read_bytes()
+    )
+}
+"""By the message's ``type``: the fields that its line gives, and no defaults."""
 
-def _load() -> dict[str, Message]:
-    models = EVENTS | OUTPUTS
-    examples = {}
-    for line in files(__package__).joinpath("examples.jsonl").read_bytes().splitlines():
-        name = orjson.loads(line)["type"]
-        examples[name] = models[name].model_validate_json(line)
-    return examples
+_MESSAGES: Final = EVENTS | OUTPUTS
 
-
-EXAMPLES: Final = _load()
-"""By the message's ``type``."""
-
-
-def as_written(example: Message) -> dict[str, Any]:
-    """The example as JSON with the fields its line gives, and no defaults."""
-    return example.model_dump(mode="json", exclude_unset=True)
+EXAMPLES: Final[dict[str, Message]] = {
+    name: convert(line, _MESSAGES[name]) for name, line in WRITTEN.items()
+}
+"""The messages themselves."""

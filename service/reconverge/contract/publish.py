@@ -5,9 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from reconverge.contract import asyncapi
-from reconverge.contract.examples import EXAMPLES, as_written
-from reconverge.contract.schemas import EVENTS, OUTPUTS, message_schema, union_schema
-from reconverge.core.policy import Policy
+from reconverge.contract.examples import WRITTEN
+from reconverge.contract.schemas import EVENTS, OUTPUTS, message_schema, policy_schema, union_schema
 
 _TOP: Final = ("asyncapi.yaml", "event.json", "output.json", "policy.json")
 _PARTS: Final = ("events/", "outputs/", "examples/")
@@ -19,12 +18,12 @@ def contents() -> dict[str, str]:
     documents: dict[str, Any] = {
         "event.json": union_schema("Event", "events", EVENTS),
         "output.json": union_schema("Output", "outputs", OUTPUTS),
-        "policy.json": message_schema(Policy),
+        "policy.json": policy_schema(),
     }
     for folder, models in (("events", EVENTS), ("outputs", OUTPUTS)):
         for name, model in models.items():
             documents[f"{folder}/{name}.json"] = message_schema(model)
-            documents[f"examples/{name}.json"] = as_written(EXAMPLES[name])
+            documents[f"examples/{name}.json"] = WRITTEN[name]
     texts = {path: _json(document) for path, document in documents.items()}
     return texts | {"asyncapi.yaml": asyncapi.yaml(asyncapi.document())}
 

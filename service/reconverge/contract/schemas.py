@@ -2,24 +2,33 @@
 
 from typing import Any, Final, get_args
 
-from pydantic import BaseModel
+import msgspec
 from pydantic.json_schema import GenerateJsonSchema
 
 from reconverge.core.effects import Effect
 from reconverge.core.events import Event
-from reconverge.core.wire import Message
+from reconverge.core.policy import Policy
+from reconverge.core.wire import Message, kind
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def members(union: object) -> dict[str, type[Message]]:
-    """The models of an annotated union (``Event``, ``Effect``) by their ``type``, as declared."""
-    models = get_args(get_args(union)[0])
-    return {model.model_fields["type"].default: model for model in models}
+    """The messages of a union (``Event``, ``Effect``) by their ``type``, as declared."""
+    return {kind(message): message for message in get_args(union)}
 
 
 EVENTS: Final = members(Event)
 OUTPUTS: Final = members(Effect)
+
+
+def message_schema(message: type[Message]) -> dict[str, Any]:
+    """JSON Schema of one message."""
+    whole = msgspec.json.schema(message)
+    parts = whole["$defs"]
+    schema: dict[str, Any] = parts.pop(message.__name__)
+    schema["properties"]["type"]["description"] = "What the message is."
+    return _finished(schema | ({"$defs": parts} if parts else {}))
 
 
 class _Plain(GenerateJsonSchema):
@@ -29,12 +38,12 @@ class _Plain(GenerateJsonSchema):
         return False
 
 
-def message_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """JSON Schema of one model. Its ``type`` is required: no union can be read without it."""
-    schema = model.model_json_schema(schema_generator=_Plain)
-    if "type" in model.model_fields:
-        schema["required"] = ["type", *schema.get("required", ())]
-        schema["properties"]["type"]["description"] = "What the message is."
+def policy_schema() -> dict[str, Any]:
+    """JSON Schema of a policy document."""
+    return _finished(Policy.model_json_schema(schema_generator=_Plain))
+
+
+def _finished(schema: dict[str, Any]) -> dict[str, Any]:
     for described in (schema, *schema.get("$defs", {}).values()):
         if "description" in described:
             described["description"] = paragraph(described["description"])

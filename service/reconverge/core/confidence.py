@@ -75,7 +75,7 @@ def confidence(reading: Reading, policy: Policy) -> Confidence:
         value *= part if weight == 1 else part**weight
     lowest = min(parts, key=parts.__getitem__)
     rounded = {name: round(part, DIGITS) for name, part in parts.items()}
-    components = Components.model_construct(None, **rounded)
+    components = Components(**rounded)
     return Confidence(round(value, DIGITS), components, lowest if parts[lowest] < 1 else None)
 
 

@@ -4,18 +4,19 @@ changes.
 The inputs of the topics ``parents`` and ``controls``; part of the union in ``core.events``.
 """
 
-from typing import Any, Literal
+from typing import Annotated, Any
 
-from pydantic import Field
+from msgspec import Meta
 
 from reconverge.core.wire import (
     DecimalText,
     Envelope,
-    Message,
     Nanoseconds,
+    Part,
     SequenceNumber,
     Side,
     Text,
+    says,
 )
 
 # --------------------------------------------------------------------------------------------------
@@ -23,45 +24,43 @@ from reconverge.core.wire import (
 # --------------------------------------------------
 
 
-class SchedulePoint(Message):
+class SchedulePoint(Part, frozen=True, kw_only=True):
     """A point of a parent's target schedule."""
 
-    at_ns: Nanoseconds = Field(description="Nanoseconds, UTC.")
-    cum_qty: DecimalText = Field(description="Quantity meant to be executed by then.")
+    at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
+    cum_qty: Annotated[DecimalText, says("Quantity meant to be executed by then.")]
 
 
-class ParentOrder(Envelope):
+class ParentOrder(Envelope, tag="parent_order", frozen=True, kw_only=True):
     """A parent order and its target schedule; a later one with the same id replaces it."""
 
-    type: Literal["parent_order"] = "parent_order"
-    parent_id: Text = Field(description="Id of the parent.")
-    symbol: Text = Field(description="Instrument.")
-    side: Side = Field(description="Direction.")
-    qty: DecimalText = Field(description="Quantity.")
-    arrival_mid: DecimalText | None = Field(default=None, description="Mid price at arrival.")
-    sigma_bps: float | None = Field(
-        default=None,
-        gt=0,
-        description="Daily volatility of the instrument, basis points; bounds the catch-up.",
-    )
-    schedule: tuple[SchedulePoint, ...] = Field(
-        default=(), description="Target, ascending in time and quantity."
-    )
+    parent_id: Annotated[Text, says("Id of the parent.")]
+    symbol: Annotated[Text, says("Instrument.")]
+    side: Annotated[Side, says("Direction.")]
+    qty: Annotated[DecimalText, says("Quantity.")]
+    arrival_mid: Annotated[DecimalText | None, says("Mid price at arrival.")] = None
+    sigma_bps: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        says(
+            "Daily volatility of the instrument, basis points; bounds the catch-up.",
+        ),
+    ] = None
+    schedule: Annotated[
+        tuple[SchedulePoint, ...], says("Target, ascending in time and quantity.")
+    ] = ()
 
 
-class ParentDone(Envelope):
+class ParentDone(Envelope, tag="parent_done", frozen=True, kw_only=True):
     """A parent order ended (filled, cancelled, expired)."""
 
-    type: Literal["parent_done"] = "parent_done"
-    parent_id: Text = Field(description="Id of the parent.")
+    parent_id: Annotated[Text, says("Id of the parent.")]
 
 
-class ProfileAck(Envelope):
+class ProfileAck(Envelope, tag="profile_ack", frozen=True, kw_only=True):
     """The router acknowledges the participation profile it now applies; ends the SDL clock."""
 
-    type: Literal["profile_ack"] = "profile_ack"
-    cap_epoch: int = Field(description="Epoch of the cap it applies.")
-    cap_sequence: int = Field(description="Sequence of the cap it applies.")
+    cap_epoch: Annotated[int, says("Epoch of the cap it applies.")]
+    cap_sequence: Annotated[int, says("Sequence of the cap it applies.")]
 
 
 # --------------------------------------------------------------------------------------------------
@@ -69,53 +68,51 @@ class ProfileAck(Envelope):
 # ---------------------------------------------------------
 
 
-class SafeMode(Envelope):
+class SafeMode(Envelope, tag="safe_mode", frozen=True, kw_only=True):
     """Latches the session's cap to the safe-mode cap, or releases the latch.
 
     Only an operator releases it.
     """
 
-    type: Literal["safe_mode"] = "safe_mode"
-    on: bool = Field(description="True latches, false releases.")
-    actor: Text = Field(description="Who: a person or the name of a guardrail.")
-    reason: Text = Field(description="Why.")
+    on: Annotated[bool, says("True latches, false releases.")]
+    actor: Annotated[Text, says("Who: a person or the name of a guardrail.")]
+    reason: Annotated[Text, says("Why.")]
 
 
-class Attestation(Envelope):
+class Attestation(Envelope, tag="attestation", frozen=True, kw_only=True):
     """An operator vouches for what no replay can prove; who and why is kept with it (R17)."""
 
-    type: Literal["attestation"] = "attestation"
-    actor: Text = Field(description="Who vouches.")
-    reason: Text = Field(description="On what evidence.")
-    channel: Text | None = Field(
-        default=None, description="Source of the range; null for the order-entry stream."
+    actor: Annotated[Text, says("Who vouches.")]
+    reason: Annotated[Text, says("On what evidence.")]
+    channel: Annotated[
+        Text | None, says("Source of the range; null for the order-entry stream.")
+    ] = None
+    segment: Annotated[Text | None, says("Numbering segment of the range.")] = None
+    from_seq: Annotated[SequenceNumber | None, says("First number vouched for; null for none.")] = (
+        None
     )
-    segment: Text | None = Field(default=None, description="Numbering segment of the range.")
-    from_seq: SequenceNumber | None = Field(
-        default=None, description="First number vouched for; null for none."
-    )
-    to_seq: SequenceNumber | None = Field(default=None, description="Last number vouched for.")
-    orders_not_working: tuple[Text, ...] = Field(
-        default=(), description="Ids of orders vouched to be not working in either view."
-    )
+    to_seq: Annotated[SequenceNumber | None, says("Last number vouched for.")] = None
+    orders_not_working: Annotated[
+        tuple[Text, ...],
+        says("Ids of orders vouched to be not working in either view."),
+    ] = ()
 
 
-class PolicyChange(Envelope):
+class PolicyChange(Envelope, tag="policy_change", frozen=True, kw_only=True):
     """A policy takes effect from here on, or a shadow is retired; both at once promote a shadow.
 
     Refused, with every contradiction named, when the policy contradicts itself.
     """
 
-    type: Literal["policy_change"] = "policy_change"
-    policy: dict[str, Any] | None = Field(
-        default=None,
-        description="The whole policy document, as `schemas/policy.json` has it; null only where"
-        " a shadow is retired.",
+    policy: Annotated[
+        dict[str, Any] | None,
+        says(
+            "The whole policy document, as `schemas/policy.json` has it; null only where"
+            " a shadow is retired."
+        ),
+    ] = None
+    shadow: Annotated[bool, says("Evaluate it beside the one in force, acting on nothing.")] = False
+    retire_shadow: Annotated[Text | None, says("Id of a shadow that is evaluated no longer.")] = (
+        None
     )
-    shadow: bool = Field(
-        default=False, description="Evaluate it beside the one in force, acting on nothing."
-    )
-    retire_shadow: Text | None = Field(
-        default=None, description="Id of a shadow that is evaluated no longer."
-    )
-    actor: Text = Field(description="Who changed it.")
+    actor: Annotated[Text, says("Who changed it.")]

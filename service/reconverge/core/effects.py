@@ -14,9 +14,19 @@ same bytes everywhere.
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, TypeAdapter
+import msgspec
+from msgspec import Meta
 
-from reconverge.core.wire import DecimalText, Message, Nanoseconds, Text
+from reconverge.core.wire import (
+    Count,
+    DecimalText,
+    Message,
+    Milliseconds,
+    Nanoseconds,
+    Part,
+    Text,
+    says,
+)
 
 
 class State(StrEnum):
@@ -30,97 +40,97 @@ class State(StrEnum):
     STABLE = "STABLE"
 
 
-Ratio = Annotated[float, Field(ge=0, le=1)]
+Ratio = Annotated[float, Meta(ge=0, le=1)]
 Component = Literal["similarity", "quantity", "replay", "freshness", "in_flight"]
 
 
-class Output(Message):
+class Output(Message, frozen=True, kw_only=True):
     """What every output carries, whatever its type."""
 
-    v: Literal[1] = Field(default=1, description="Major version of the contract.")
-    session: Text = Field(description="The session it is about; also the Kafka record key.")
-    event_ns: Nanoseconds = Field(
-        description="The core's time when it was decided. Nanoseconds, UTC."
-    )
+    v: Annotated[Literal[1], says("Major version of the contract.")] = 1
+    session: Annotated[Text, says("The session it is about; also the Kafka record key.")]
+    event_ns: Annotated[Nanoseconds, says("The core's time when it was decided. Nanoseconds, UTC.")]
 
 
-class PolicyRef(Message):
+class PolicyRef(Part, frozen=True, kw_only=True):
     """Which policy decided."""
 
-    id: Text = Field(description="Name of the policy.")
-    version: int = Field(ge=1, description="Version of the policy.")
-    hash: Text = Field(
-        description="SHA-256 of its canonical content, the first 16 hexadecimal digits."
-    )
+    id: Annotated[Text, says("Name of the policy.")]
+    version: Annotated[int, Meta(ge=1), says("Version of the policy.")]
+    hash: Annotated[
+        Text, says("SHA-256 of its canonical content, the first 16 hexadecimal digits.")
+    ]
 
 
-class Components(Message):
+class Components(Part, frozen=True, kw_only=True):
     """The parts of the confidence, each 1 when nothing is wrong and 0 when nothing can be trusted
     (DOMAIN §8).
     """
 
-    similarity: Ratio = Field(
-        description="Settled live-set similarity between the policy's floor and target."
-    )
-    quantity: Ratio = Field(
-        description="Quantity-weighted agreement of the two views, likewise scaled."
-    )
-    replay: Ratio = Field(description="Replay progress; 0 while a range is unrecoverable.")
-    freshness: Ratio = Field(
-        description="Freshness of the sources: 1 up to the soft lag, 0 from the hard lag."
-    )
-    in_flight: Ratio = Field(description="1 - ambiguous notional / total open notional.")
+    similarity: Annotated[
+        Ratio,
+        says("Settled live-set similarity between the policy's floor and target."),
+    ]
+    quantity: Annotated[
+        Ratio, says("Quantity-weighted agreement of the two views, likewise scaled.")
+    ]
+    replay: Annotated[Ratio, says("Replay progress; 0 while a range is unrecoverable.")]
+    freshness: Annotated[
+        Ratio,
+        says("Freshness of the sources: 1 up to the soft lag, 0 from the hard lag."),
+    ]
+    in_flight: Annotated[Ratio, says("1 - ambiguous notional / total open notional.")]
 
 
-class SymbolCap(Message):
+class SymbolCap(Part, frozen=True, kw_only=True):
     """A cap for one instrument where it differs from the session's."""
 
-    cap: Ratio = Field(description="Participation cap of this instrument.")
-    confidence: Ratio = Field(description="Confidence in this instrument's orders.")
+    cap: Annotated[Ratio, says("Participation cap of this instrument.")]
+    confidence: Annotated[Ratio, says("Confidence in this instrument's orders.")]
 
 
-class CapFields(Output):
+class CapFields(Output, frozen=True, kw_only=True):
     """What a cap says, in force or in the shadow."""
 
-    epoch: int = Field(
-        default=0, ge=0, description="Claim of the publisher; 0 where nothing is claimed (replay)."
+    epoch: Annotated[
+        Count, says("Claim of the publisher; 0 where nothing is claimed (replay).")
+    ] = 0
+    sequence: Annotated[int, Meta(ge=1), says("Strictly increasing within a session.")]
+    state: Annotated[State, says("State of the session.")]
+    cap: Annotated[Ratio, says("Share of normal participation allowed.")]
+    confidence: Annotated[Ratio, says("Product of the components, each to its weight.")]
+    components: Annotated[Components, says("What the confidence is made of.")]
+    reason: Annotated[
+        Text,
+        says("What binds the cap: a component, `ceiling`, `ramp`, `safe_mode` or `parked`."),
+    ]
+    symbols: Annotated[dict[str, SymbolCap], says("Instruments whose cap differs.")] = (
+        msgspec.field(default_factory=dict)
     )
-    sequence: int = Field(ge=1, description="Strictly increasing within a session.")
-    state: State = Field(description="State of the session.")
-    cap: Ratio = Field(description="Share of normal participation allowed.")
-    confidence: Ratio = Field(description="Product of the components, each to its weight.")
-    components: Components = Field(description="What the confidence is made of.")
-    reason: Text = Field(
-        description="What binds the cap: a component, `ceiling`, `ramp`, `safe_mode` or `parked`."
-    )
-    symbols: dict[str, SymbolCap] = Field(
-        default_factory=dict, description="Instruments whose cap differs."
-    )
-    freeze_expansion: bool = Field(
-        description="No expansion that needs exact knowledge of live orders."
-    )
-    catchup_multiple_max: float = Field(
-        ge=1, description="Highest multiple of the normal rate to repay backlog at."
-    )
-    participation_max: Ratio = Field(description="Absolute participation never to be exceeded.")
-    safe_mode: bool = Field(description="The safe-mode latch is set.")
-    policy: PolicyRef = Field(description="Policy that decided.")
-    cause: Text = Field(
-        description="Why it was published: `change`, `heartbeat`, or the transition's signal."
-    )
-    episode_id: Text | None = Field(
-        default=None, description="Episode it belongs to; null when healthy."
-    )
-    cycle: int | None = Field(default=None, ge=0, description="Failover cycle within the episode.")
-    publish_ns: Nanoseconds | None = Field(
-        default=None, description="When the shell wrote it. Nanoseconds, UTC."
-    )
-    valid_until_ns: Nanoseconds = Field(
-        description="After this the cap says nothing. Nanoseconds, UTC."
-    )
+    freeze_expansion: Annotated[
+        bool, says("No expansion that needs exact knowledge of live orders.")
+    ]
+    catchup_multiple_max: Annotated[
+        float, Meta(ge=1), says("Highest multiple of the normal rate to repay backlog at.")
+    ]
+    participation_max: Annotated[Ratio, says("Absolute participation never to be exceeded.")]
+    safe_mode: Annotated[bool, says("The safe-mode latch is set.")]
+    policy: Annotated[PolicyRef, says("Policy that decided.")]
+    cause: Annotated[
+        Text,
+        says("Why it was published: `change`, `heartbeat`, or the transition's signal."),
+    ]
+    episode_id: Annotated[Text | None, says("Episode it belongs to; null when healthy.")] = None
+    cycle: Annotated[Count | None, says("Failover cycle within the episode.")] = None
+    publish_ns: Annotated[
+        Nanoseconds | None, says("When the shell wrote it. Nanoseconds, UTC.")
+    ] = None
+    valid_until_ns: Annotated[
+        Nanoseconds, says("After this the cap says nothing. Nanoseconds, UTC.")
+    ]
 
 
-class Cap(CapFields):
+class Cap(CapFields, tag="cap", frozen=True, kw_only=True):
     """How much of its normal participation the router may use on a session. Published on change and
     as a heartbeat.
 
@@ -129,155 +139,140 @@ class Cap(CapFields):
     restricted (S6).
     """
 
-    type: Literal["cap"] = "cap"
 
-
-class ShadowCap(CapFields):
+class ShadowCap(CapFields, tag="shadow_cap", frozen=True, kw_only=True):
     """The cap that a shadow policy would have published. Nobody acts on it."""
 
-    type: Literal["shadow_cap"] = "shadow_cap"
 
-
-class Transition(Output):
+class Transition(Output, tag="transition", frozen=True, kw_only=True):
     """The session moved to another state."""
 
-    type: Literal["transition"] = "transition"
-    id: Text = Field(description="Deterministic id: session, episode and position in it.")
-    from_state: State = Field(description="State before.")
-    to_state: State = Field(description="State after.")
-    signal: Text = Field(
-        description="The objective signal that moved it (docs/machine.md lists them)."
-    )
-    detail: str = Field(
-        default="", description="The figures behind the signal, for a person to read."
-    )
-    episode_id: Text | None = Field(default=None, description="Episode it belongs to.")
-    cycle: int | None = Field(default=None, ge=0, description="Failover cycle within the episode.")
-    policy: PolicyRef = Field(description="Policy that decided.")
+    id: Annotated[Text, says("Deterministic id: session, episode and position in it.")]
+    from_state: Annotated[State, says("State before.")]
+    to_state: Annotated[State, says("State after.")]
+    signal: Annotated[
+        Text, says("The objective signal that moved it (docs/machine.md lists them).")
+    ]
+    detail: Annotated[str, says("The figures behind the signal, for a person to read.")] = ""
+    episode_id: Annotated[Text | None, says("Episode it belongs to.")] = None
+    cycle: Annotated[Count | None, says("Failover cycle within the episode.")] = None
+    policy: Annotated[PolicyRef, says("Policy that decided.")]
 
 
-class Alert(Output):
+class Alert(Output, tag="alert", frozen=True, kw_only=True):
     """Something a person should know that is not a transition. ``name`` is stable.
 
     ``detail`` is for reading.
     """
 
-    type: Literal["alert"] = "alert"
-    id: Text = Field(description="Deterministic id.")
-    name: Text = Field(description="What happened (docs/alerts.md lists the names).")
-    detail: str = Field(default="", description="The figures behind it.")
+    id: Annotated[Text, says("Deterministic id.")]
+    name: Annotated[Text, says("What happened (docs/alerts.md lists the names).")]
+    detail: Annotated[str, says("The figures behind it.")] = ""
 
 
-class PathStep(Message):
+class PathStep(Part, frozen=True, kw_only=True):
     """One step of an episode's path through the states."""
 
-    state: State = Field(description="State entered.")
-    at_ns: Nanoseconds = Field(description="When. Nanoseconds, UTC.")
-    signal: Text = Field(description="What moved it.")
+    state: Annotated[State, says("State entered.")]
+    at_ns: Annotated[Nanoseconds, says("When. Nanoseconds, UTC.")]
+    signal: Annotated[Text, says("What moved it.")]
 
 
-class GapPoint(Message):
+class GapPoint(Part, frozen=True, kw_only=True):
     """Replay watermark horizon at one moment."""
 
-    at_ns: Nanoseconds = Field(description="Nanoseconds, UTC.")
-    outstanding: int = Field(ge=0, description="Numbers missing, all sources.")
-    unrecoverable: int = Field(ge=0, description="Numbers that can never be replayed, all sources.")
+    at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
+    outstanding: Annotated[Count, says("Numbers missing, all sources.")]
+    unrecoverable: Annotated[Count, says("Numbers that can never be replayed, all sources.")]
 
 
-class SimilarityPoint(Message):
+class SimilarityPoint(Part, frozen=True, kw_only=True):
     """Live-set similarity at one moment."""
 
-    at_ns: Nanoseconds = Field(description="Nanoseconds, UTC.")
-    raw: Ratio = Field(description="As the formula has it.")
-    settled: Ratio = Field(description="Without disagreements younger than the in-flight grace.")
-    quantity: Ratio = Field(description="Quantity-weighted.")
+    at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
+    raw: Annotated[Ratio, says("As the formula has it.")]
+    settled: Annotated[Ratio, says("Without disagreements younger than the in-flight grace.")]
+    quantity: Annotated[Ratio, says("Quantity-weighted.")]
 
 
-class DecisionPoint(Message):
+class DecisionPoint(Part, frozen=True, kw_only=True):
     """The cap in force when the router decided on a child order."""
 
-    at_ns: Nanoseconds = Field(description="Time of the decision. Nanoseconds, UTC.")
-    cl_ord_id: Text = Field(description="The child order.")
-    parent_id: Text | None = Field(default=None, description="Its parent.")
-    cap_sequence: int | None = Field(default=None, description="Cap the router says it acted on.")
-    cap: Ratio = Field(description="Cap in force here at that moment.")
+    at_ns: Annotated[Nanoseconds, says("Time of the decision. Nanoseconds, UTC.")]
+    cl_ord_id: Annotated[Text, says("The child order.")]
+    parent_id: Annotated[Text | None, says("Its parent.")] = None
+    cap_sequence: Annotated[int | None, says("Cap the router says it acted on.")] = None
+    cap: Annotated[Ratio, says("Cap in force here at that moment.")]
 
 
-class BacklogPoint(Message):
+class BacklogPoint(Part, frozen=True, kw_only=True):
     """Scheduled minus executed quantity of one parent, when positive."""
 
-    at_ns: Nanoseconds = Field(description="Nanoseconds, UTC.")
-    parent_id: Text = Field(description="The parent.")
-    qty: DecimalText = Field(description="Backlog.")
-    shortfall_qty: DecimalText = Field(
-        default="0",
-        description="Part of it that cannot be repaid by the end of the schedule within the"
-        " catch-up limit; the limit is never raised for it.",
-    )
+    at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
+    parent_id: Annotated[Text, says("The parent.")]
+    qty: Annotated[DecimalText, says("Backlog.")]
+    shortfall_qty: Annotated[
+        DecimalText,
+        says(
+            "Part of it that cannot be repaid by the end of the schedule within the"
+            " catch-up limit; the limit is never raised for it."
+        ),
+    ] = "0"
 
 
-class Episode(Output):
+class Episode(Output, tag="episode", frozen=True, kw_only=True):
     """One divergence, from its first signal to proven health.
 
     One record opens it, one closes it, some between.
     """
 
-    type: Literal["episode"] = "episode"
-    id: Text = Field(description="Deterministic id of this record: episode and revision.")
-    episode_id: Text = Field(description="Deterministic id of the episode.")
-    status: Literal["open", "update", "closed"] = Field(
-        description="Place of this record in the episode."
-    )
-    start_ns: Nanoseconds = Field(description="First signal. Nanoseconds, UTC.")
-    end_ns: Nanoseconds | None = Field(
-        default=None, description="When it closed. Nanoseconds, UTC."
-    )
-    cause: Text = Field(description="Signal that opened it.")
-    cause_detail: str = Field(default="", description="What the source said of it.")
-    cycles: int = Field(ge=0, description="Hard failures in it so far.")
-    path: tuple[PathStep, ...] = Field(description="States entered, in order.")
-    link_down_ms: float | None = Field(
-        default=None,
-        ge=0,
-        description="Downtime of the link, all cycles. Null if it never went down. Milliseconds.",
-    )
-    divergence_ms: float | None = Field(
-        default=None, ge=0,
-        description="First disagreement after the failure to lasting parity; null if none."
-        " Milliseconds.",
-    )  # fmt: skip
-    fds_ms: float | None = Field(
-        default=None,
-        ge=0,
-        description="First failure signal to controlled state, event time. Milliseconds.",
-    )
-    fds_processing_ms: float | None = Field(
-        default=None, ge=0, description="The same by the core's clock. Milliseconds."
-    )
-    sdl_ms: float | None = Field(
-        default=None, ge=0,
-        description="Confidence over the re-entry threshold to the router's acknowledgement."
-        " Milliseconds.",
-    )  # fmt: skip
-    gaps: tuple[GapPoint, ...] = Field(default=(), description="Sequence-gap trajectory.")
-    similarity: tuple[SimilarityPoint, ...] = Field(
-        default=(), description="LSS series; keeps extremes and ends."
-    )
-    decisions: tuple[DecisionPoint, ...] = Field(
-        default=(), description="Caps in force at child-order decisions."
-    )
-    backlog: tuple[BacklogPoint, ...] = Field(default=(), description="Backlog against schedule.")
-    attestations: tuple[str, ...] = Field(
-        default=(), description="Who vouched for what, when and why."
-    )
-    unresolved: tuple[str, ...] = Field(
-        default=(), description="What was still open at this record."
-    )
-    policy: PolicyRef = Field(description="Policy in force.")
+    id: Annotated[Text, says("Deterministic id of this record: episode and revision.")]
+    episode_id: Annotated[Text, says("Deterministic id of the episode.")]
+    status: Annotated[
+        Literal["open", "update", "closed"],
+        says("Place of this record in the episode."),
+    ]
+    start_ns: Annotated[Nanoseconds, says("First signal. Nanoseconds, UTC.")]
+    end_ns: Annotated[Nanoseconds | None, says("When it closed. Nanoseconds, UTC.")] = None
+    cause: Annotated[Text, says("Signal that opened it.")]
+    cause_detail: Annotated[str, says("What the source said of it.")] = ""
+    cycles: Annotated[Count, says("Hard failures in it so far.")]
+    path: Annotated[tuple[PathStep, ...], says("States entered, in order.")]
+    link_down_ms: Annotated[
+        Milliseconds | None,
+        says(
+            "Downtime of the link, all cycles. Null if it never went down. Milliseconds.",
+        ),
+    ] = None
+    divergence_ms: Annotated[
+        Milliseconds | None,
+        says("First disagreement after the failure to lasting parity; null if none. Milliseconds."),
+    ] = None
+    fds_ms: Annotated[
+        Milliseconds | None,
+        says("First failure signal to controlled state, event time. Milliseconds."),
+    ] = None
+    fds_processing_ms: Annotated[
+        Milliseconds | None, says("The same by the core's clock. Milliseconds.")
+    ] = None
+    sdl_ms: Annotated[
+        Milliseconds | None,
+        says(
+            "Confidence over the re-entry threshold to the router's acknowledgement. Milliseconds."
+        ),
+    ] = None
+    gaps: Annotated[tuple[GapPoint, ...], says("Sequence-gap trajectory.")] = ()
+    similarity: Annotated[
+        tuple[SimilarityPoint, ...], says("LSS series; keeps extremes and ends.")
+    ] = ()
+    decisions: Annotated[
+        tuple[DecisionPoint, ...], says("Caps in force at child-order decisions.")
+    ] = ()
+    backlog: Annotated[tuple[BacklogPoint, ...], says("Backlog against schedule.")] = ()
+    attestations: Annotated[tuple[str, ...], says("Who vouched for what, when and why.")] = ()
+    unresolved: Annotated[tuple[str, ...], says("What was still open at this record.")] = ()
+    policy: Annotated[PolicyRef, says("Policy in force.")]
 
 
-Effect = Annotated[Cap | ShadowCap | Transition | Alert | Episode, Field(discriminator="type")]
+Effect = Cap | ShadowCap | Transition | Alert | Episode
 """Every output of the core."""
-
-EFFECTS: TypeAdapter[Cap | ShadowCap | Transition | Alert | Episode] = TypeAdapter(Effect)
-"""Decodes and encodes any output."""

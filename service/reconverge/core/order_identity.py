@@ -2,10 +2,11 @@
 
 from typing import Final, Literal, NamedTuple
 
+from reconverge.core.events import OrderReport, StreamEvent
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_index import Index, Order, real_id, real_order_id
 from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
-from reconverge.core.order_view import NUMBER_MAX, SOURCE_SHIFT, UNNUMBERED, Report, is_older
+from reconverge.core.order_view import NUMBER_MAX, SOURCE_SHIFT, UNNUMBERED, is_older
 
 ORDERS_MAX: Final = 2_000_000
 """Orders remembered in one session: 1.4 GB. No venue lets one session have so many at once."""
@@ -45,12 +46,12 @@ class Marks:
         """Numberings ever met; one that restarts is another."""
         self.bases: dict[Source, int] = {}
 
-    def mark(self, event: Report) -> int:
+    def mark(self, event: StreamEvent) -> int:
         """Source and number of a message as one integer; -1 for none."""
-        seq: int | None = event["seq"]
+        seq = event.seq
         if seq is None or seq >= NUMBER_MAX:
             return UNNUMBERED
-        channel, segment = event["channel"], event["segment"]
+        channel, segment = event.channel, event.segment
         key = channel if segment is None else (channel, segment)
         base = self.bases.get(key)
         if base is None:
@@ -88,12 +89,12 @@ class Identity:
         self._counts.total.orders += 1
         return self.index.create(tally)
 
-    def find(self, report: Report, row: ExecRow, now_ns: int) -> Order | None:
+    def find(self, report: OrderReport, row: ExecRow, now_ns: int) -> Order | None:
         """The order that a report is about; None when it is evidence for none.
 
         The quick way: the venue's id is known, and nothing else in the report is news.
         """
-        order_id, named, former = report["order_id"], report["cl_ord_id"], report["orig_cl_ord_id"]
+        order_id, named, former = report.order_id, report.cl_ord_id, report.orig_cl_ord_id
         order = None if order_id is None else self.index.by_order_id.get(order_id)
         if order is None or order.over or not order.tally.symbol:
             return self._link(report, row, now_ns)
@@ -102,16 +103,16 @@ class Identity:
             return self._link(report, row, now_ns)
         if former is not None and by_client.get(former) is not order:
             return self._link(report, row, now_ns)
-        if order.parent_id is None and report["parent_id"] is not None:
-            self._counts.learn_parent(order, report["parent_id"])
+        if order.parent_id is None and report.parent_id is not None:
+            self._counts.learn_parent(order, report.parent_id)
         return order
 
-    def _link(self, report: Report, row: ExecRow, now_ns: int) -> Order | None:
+    def _link(self, report: OrderReport, row: ExecRow, now_ns: int) -> Order | None:
         """The slow way: placeholders, new ids, records to merge, orders not known so far."""
-        order_id = real_order_id(report["order_id"])
-        named, former = real_id(report["cl_ord_id"]), real_id(report["orig_cl_ord_id"])
+        order_id = real_order_id(report.order_id)
+        named, former = real_id(report.cl_ord_id), real_id(report.orig_cl_ord_id)
         if order_id is None:
-            if row is STATUS and report["ord_status"] == "rejected":
+            if row is STATUS and report.ord_status == "rejected":
                 return None  # "unknown order" is an error, not evidence (R29)
             if named is None and former is None:
                 self._findings.append(Finding("unidentified_report", "", "it carries no id"))
@@ -122,7 +123,7 @@ class Identity:
         order = self._one(by_client.get(named or ""), by_client.get(former or ""), now_ns)
         order = self._one(order, by_order_id.get(order_id or ""), now_ns)
         if order is None:
-            order = self.create(report["symbol"])
+            order = self.create(report.symbol)
         if former is not None and by_client.get(former, order) is order:
             self.index.name_client(order, former, named)
         if named is not None:
@@ -132,7 +133,7 @@ class Identity:
         self._describe(order, report)
         return order
 
-    def _release_reused(self, order_id: str | None, named: str | None, report: Report) -> None:
+    def _release_reused(self, order_id: str | None, named: str | None, report: OrderReport) -> None:
         """The id of a finished order comes back for another: venues reuse numbers (R14).
 
         So it is when one of the two ids is new, and the other is a finished order's.
@@ -146,16 +147,16 @@ class Identity:
             if self._is_finished(by_name, report):
                 self.index.by_cl_ord_id.pop(named or "")
 
-    def _is_finished(self, order: Order, report: Report) -> bool:
-        view = order.entry if report["channel"] is None else order.venue
+    def _is_finished(self, order: Order, report: OrderReport) -> bool:
+        view = order.entry if report.channel is None else order.venue
         older = is_older(self.marks.mark(report), view.mark)
         return order.over and view.state in FINAL and not older
 
-    def _describe(self, order: Order, report: Report) -> None:
-        if report["symbol"] is not None and not order.tally.symbol:
-            self._counts.learn_symbol(order, report["symbol"])
-        if report["parent_id"] is not None and order.parent_id is None:
-            self._counts.learn_parent(order, report["parent_id"])
+    def _describe(self, order: Order, report: OrderReport) -> None:
+        if report.symbol is not None and not order.tally.symbol:
+            self._counts.learn_symbol(order, report.symbol)
+        if report.parent_id is not None and order.parent_id is None:
+            self._counts.learn_parent(order, report.parent_id)
 
     def _one(self, first: Order | None, second: Order | None, now_ns: int) -> Order | None:
         """The one order that two ids of a message mean; ``first``, if they cannot mean one."""

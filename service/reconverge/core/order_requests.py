@@ -4,11 +4,10 @@ What is in flight is never guessed: a request leaves by the venue's answer, by i
 request never reached it, by a snapshot that shows it lost, or by an operator's attestation.
 """
 
-from reconverge.core.events import StreamEvent
+from reconverge.core.events import OrderReport, StreamEvent
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_index import Index, Order, Request, RequestKind, SentKey
 from reconverge.core.order_table import FINAL, ExecRow
-from reconverge.core.order_view import Report
 
 
 class Requests:
@@ -84,17 +83,17 @@ class Requests:
             request.sent_key = None
         self.by_number.clear()
 
-    def answered(self, order: Order, report: Report, row: ExecRow) -> None:
+    def answered(self, order: Order, report: OrderReport, row: ExecRow) -> None:
         """Settle what a report on the order-entry stream answers, the order being as it says."""
         if order.entry.state in FINAL:
             self.keep(order, ())
             return
-        accepted = row.answers_new and report["ord_status"] != "pending_new"
+        accepted = row.answers_new and report.ord_status != "pending_new"
         rest = []
         for request in order.requests:
             if request.kind == "new":
                 open_still = not accepted
-            elif request.cl_ord_id == report["cl_ord_id"] and row.ends is not None:
+            elif request.cl_ord_id == report.cl_ord_id and row.ends is not None:
                 open_still = False
             else:
                 reached = order.position(request.cl_ord_id) <= order.entry.leg

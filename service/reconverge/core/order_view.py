@@ -4,14 +4,12 @@
 type of report does is data, in ``order_table``.
 """
 
-from typing import Any, Final
+from typing import Final
 
+from reconverge.core.events import ExecutionReport, OrderReport
 from reconverge.core.order_table import FINAL, INACTIVE, ExecRow, Newer
 from reconverge.core.units import nanos
 
-Report = dict[str, Any]
-"""The fields of an ``OrderReport`` by name: its ``__dict__``. The fold reads a score of them
-for each report, and an attribute of a model costs three times an item of a dictionary."""
 SOURCE_SHIFT: Final = 48
 """A mark is ``(source << SOURCE_SHIFT) + seq``: two of one source compare by number."""
 NUMBER_MAX: Final = 1 << SOURCE_SHIFT
@@ -76,7 +74,7 @@ def is_older(mark: int, than: int) -> bool:
 
 def take(  # noqa: C901 - one report, read top to bottom
     view: View,
-    report: Report,
+    report: OrderReport,
     row: ExecRow,
     mark: int,
     qty_elsewhere: int,
@@ -89,12 +87,10 @@ def take(  # noqa: C901 - one report, read top to bottom
     """
     before = view.mark
     older = mark < before and not (mark ^ before) >> SOURCE_SHIFT
-    stated = report["cum_qty"]
+    stated = report.cum_qty
     cum = UNNUMBERED if stated is None else nanos(stated)
-    if row.books == "fill":
-        _fill(view, report, cum, older=older)
-    elif row.books is not None:
-        cum = _unbook(view, report, row, cum, older=older)
+    if row.books is not None and isinstance(report, ExecutionReport):
+        cum = _book(view, report, row, cum, older=older)
     if older:
         view.clamp()
         return False
@@ -113,26 +109,26 @@ def take(  # noqa: C901 - one report, read top to bottom
     if superseded:
         view.clamp()
         return False
-    if row.quantities and report["order_qty"] is not None:
-        view.qty = nanos(report["order_qty"])
+    if row.quantities and report.order_qty is not None:
+        view.qty = nanos(report.order_qty)
     elif not view.qty:
         view.qty = qty_elsewhere
     _set_open(view, report, row, before, mark)
     return True
 
 
-def _ending(report: Report, row: ExecRow) -> str | None:
+def _ending(report: OrderReport, row: ExecRow) -> str | None:
     """How the order ends by this report; None if it does not (R20, R28)."""
-    if report["ord_status"] in INACTIVE:
-        return row.ends or report["ord_status"]
-    stated = report["leaves_qty"]
+    if report.ord_status in INACTIVE:
+        return row.ends or report.ord_status
+    stated = report.leaves_qty
     works_on = not row.ends_with_leaves and stated is not None and nanos(stated) > 0
     return None if works_on else row.ends
 
 
-def _set_open(view: View, report: Report, row: ExecRow, before: int, mark: int) -> None:
+def _set_open(view: View, report: OrderReport, row: ExecRow, before: int, mark: int) -> None:
     """Open quantity and state, from a report that is current (R20)."""
-    status, stated = report["ord_status"], report["leaves_qty"]
+    status, stated = report.ord_status, report.leaves_qty
     if row.ends is not None or status in INACTIVE:
         ending = _ending(report, row)
         if ending is not None:
@@ -162,34 +158,37 @@ def _said(when: Newer, before: int, mark: int) -> bool:
 # -- booking ------------------------------------------------------------------------------------
 
 
-def _unbook(view: View, report: Report, row: ExecRow, cum: int, *, older: bool) -> int:
-    """Unbook or rebook an execution. Returns the cumulative quantity to go by, -1 for none.
+def _book(view: View, report: ExecutionReport, row: ExecRow, cum: int, *, older: bool) -> int:
+    """Book, unbook or rebook an execution. Returns the cumulative quantity to go by, -1 for none.
 
-    An older report's is not: what came after it has told what it amounts to.
+    Of an older bust or correction that is none: what came after it has told what it amounts to.
     """
+    if row.books == "fill":
+        _fill(view, report, cum, older=older)
+        return cum
     last = 0
     exec_id = None
     if row.books == "correct":
-        last = 0 if report["last_qty"] is None else nanos(report["last_qty"])
-        exec_id = report["exec_id"]
-    changed = _rebook(view, report["exec_ref_id"], exec_id, last)
+        last = 0 if report.last_qty is None else nanos(report.last_qty)
+        exec_id = report.exec_id
+    changed = _rebook(view, report.exec_ref_id, exec_id, last)
     if changed is None or (older and cum >= 0):
         return cum
     view.cum = cum if cum >= 0 else max(view.cum + changed, 0)
     return view.cum
 
 
-def _fill(view: View, report: Report, cum: int, *, older: bool) -> None:
+def _fill(view: View, report: ExecutionReport, cum: int, *, older: bool) -> None:
     """Book a fill unless its id is consumed (R23). What cannot be booked consumes no id (R24).
 
     Where the source states what has been executed, an older fill books and raises nothing: a newer
     report has told what it amounts to by now, unless that was a mass report, which states none.
     """
-    exec_id, fills = report["exec_id"], view.fills
+    exec_id, fills = report.exec_id, view.fills
     if fills is not None and exec_id in fills:
         return
-    if report["last_qty"] is not None:
-        last = nanos(report["last_qty"])
+    if report.last_qty is not None:
+        last = nanos(report.last_qty)
     elif cum >= 0 and not older:
         last = max(cum - view.cum, 0)
     else:

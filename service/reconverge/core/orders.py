@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Self
 
 from reconverge.core import events, order_store
-from reconverge.core.events import ExecutionReport, StreamEvent
+from reconverge.core.events import ExecutionReport, OrderReport, StreamEvent
 from reconverge.core.order_counts import Counts, Disagreement
 from reconverge.core.order_identity import (
     NEW,
@@ -29,7 +29,7 @@ from reconverge.core.order_index import Index, Order, Request, RequestKind, real
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
 from reconverge.core.order_table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
-from reconverge.core.order_view import Report, View, is_older, take
+from reconverge.core.order_view import View, is_older, take
 from reconverge.core.similarity import Grace, Tally
 from reconverge.core.units import nanos
 
@@ -122,8 +122,7 @@ class Orders:
     # -- requests -------------------------------------------------------------------------------
 
     def _new_order(self, event: events.NewOrder, now_ns: int) -> None:
-        request = event.__dict__
-        cl_ord_id: str = request["cl_ord_id"]
+        cl_ord_id = event.cl_ord_id
         order = self._index.by_cl_ord_id.get(cl_ord_id)
         if order is not None:
             if (event.poss_dup or event.poss_resend) and order.entry.state != "unknown":
@@ -134,22 +133,22 @@ class Orders:
                 self._odd("duplicate_client_id", order.name, "another new order carries it")
                 return
         if order is None:
-            order = self._identity.create(request["symbol"])
+            order = self._identity.create(event.symbol)
             self._index.name_client(order, cl_ord_id)
         elif not order.tally.symbol:
-            self.counts.learn_symbol(order, request["symbol"])
+            self.counts.learn_symbol(order, event.symbol)
         was = _standing(order)
         order.submitted = True
         entry = order.entry
         if entry.state == "unknown":
             entry.state = "sent"
-            entry.qty = nanos(request["qty"])
+            entry.qty = nanos(event.qty)
             self._requests.send("new", cl_ord_id, order, entry.qty, event, now_ns)
-        price = request["price"] or request["mid"]
+        price = event.price or event.mid
         if price is not None and not order.price:
             order.price = abs(nanos(price))
-        if order.parent_id is None and request["parent_id"] is not None:
-            self.counts.learn_parent(order, request["parent_id"])
+        if order.parent_id is None and event.parent_id is not None:
+            self.counts.learn_parent(order, event.parent_id)
         self._spare(order)
         self.counts.moved(order, *was, now_ns)
 
@@ -232,10 +231,9 @@ class Orders:
 
     # -- reports --------------------------------------------------------------------------------
 
-    def _execution_report(self, event: ExecutionReport, now_ns: int) -> None:
-        report = event.__dict__
-        row = EXEC_ROWS[report["exec_type"]]
-        if row is _REJECTED and report["orig_cl_ord_id"] not in {None, report["cl_ord_id"]}:
+    def _execution_report(self, report: ExecutionReport, now_ns: int) -> None:
+        row = EXEC_ROWS[report.exec_type]
+        if row is _REJECTED and report.orig_cl_ord_id not in {None, report.cl_ord_id}:
             self._request_rejected(report, now_ns)
             return
         order = self._identity.find(report, row, now_ns)
@@ -243,26 +241,26 @@ class Orders:
             return
         if row.books is not None and row.books != "fill":
             self._check_reference(order, report)
-        if report["channel"] is None:
+        if report.channel is None:
             self._tell(order, order.entry, order.venue, report, row, now_ns)
         else:
             self._tell(order, order.venue, order.entry, report, row, now_ns)
 
-    def _request_rejected(self, report: Report, now_ns: int) -> None:
+    def _request_rejected(self, report: ExecutionReport, now_ns: int) -> None:
         """A rejected report that names a former id is about a request, not the order (R27)."""
-        request = self._requests.find(report["cl_ord_id"])
-        if request is not None and report["channel"] is None:
+        request = self._requests.find(report.cl_ord_id)
+        if request is not None and report.channel is None:
             self._settle(request, now_ns)
 
-    def _check_reference(self, order: Order, report: Report) -> None:
+    def _check_reference(self, order: Order, report: ExecutionReport) -> None:
         """A bust or correction should refer to an execution booked in its view (R25)."""
-        view = order.entry if report["channel"] is None else order.venue
-        if view.fills is None or report["exec_ref_id"] not in view.fills:
-            detail = f"{report['exec_type']} of execution {report['exec_ref_id']}"
+        view = order.entry if report.channel is None else order.venue
+        if view.fills is None or report.exec_ref_id not in view.fills:
+            detail = f"{report.exec_type} of execution {report.exec_ref_id}"
             self._odd("unknown_execution", order.name, detail)
 
     def _tell(
-        self, order: Order, view: View, other: View, report: Report, row: ExecRow, now_ns: int
+        self, order: Order, view: View, other: View, report: OrderReport, row: ExecRow, now_ns: int
     ) -> None:
         """Take a report to the view that it tells, and the consequences to the sums."""
         entry_was, venue_was = order.entry.open, order.venue.open
@@ -271,11 +269,11 @@ class Orders:
         superseded = len(order.cl_ord_ids) > 1 and _superseded(order, view, other, report, row)
         mark = self._marks.mark(report)
         current = take(view, report, row, mark, other.qty, superseded)
-        price = report["price"]
+        price = report.price
         if price is not None and current and row.quantities:
             order.price = abs(nanos(price))
-        elif not order.price and report.get("last_px") is not None:
-            order.price = abs(nanos(report["last_px"]))
+        elif not order.price and isinstance(report, ExecutionReport) and report.last_px:
+            order.price = abs(nanos(report.last_px))
         if order.requests and view is order.entry:
             self._requests.answered(order, report, row)
         if view.cum != cum_was:
@@ -291,15 +289,14 @@ class Orders:
 
     def _snapshot_row(self, row: events.MassStatusRow, now_ns: int) -> None:
         """Evidence for the order that it names at once, whether or not the snapshot completes."""
-        report = row.__dict__
-        order = self._identity.find(report, STATUS, now_ns)
+        order = self._identity.find(row, STATUS, now_ns)
         if order is not None:
             kind = SNAPSHOT_ROW if self._snapshots.is_first_word(row, order) else STATUS
-            behind = row.channel is None and _behind(order, report["cum_qty"])
+            behind = row.channel is None and _behind(order, row.cum_qty)
             if row.channel is None:
-                self._tell(order, order.entry, order.venue, report, kind, now_ns)
+                self._tell(order, order.entry, order.venue, row, kind, now_ns)
             if not behind:
-                self._tell(order, order.venue, order.entry, report, kind, now_ns)
+                self._tell(order, order.venue, order.entry, row, kind, now_ns)
         self._conclude(self._snapshots.row(row, order), now_ns)
 
     def _snapshot_end(self, event: events.MassStatusEnd, now_ns: int) -> None:
@@ -346,7 +343,7 @@ class Orders:
             request = self._requests.find(event.cl_ord_id)
             if request is not None:
                 self._settle(request, now_ns)
-        mark = self._marks.mark(event.__dict__)
+        mark = self._marks.mark(event)
         for any_id in self._snapshots.mass_cancelled(event):
             order = self._index.get(any_id)
             if order is not None:
@@ -437,14 +434,14 @@ def _may_return(order: Order) -> bool:
     return order.over and order.entry.state in FINAL
 
 
-def _superseded(order: Order, view: View, other: View, report: Report, row: ExecRow) -> bool:
+def _superseded(order: Order, view: View, other: View, report: OrderReport, row: ExecRow) -> bool:
     """Does the report name a leg that this view has seen replaced (R30)? Advances the leg."""
-    named = report["cl_ord_id"]
-    if row.names == "request" and report["orig_cl_ord_id"] is not None:
-        named = report["orig_cl_ord_id"]
+    named = report.cl_ord_id
+    if row.names == "request" and report.orig_cl_ord_id is not None:
+        named = report.orig_cl_ord_id
     at = -1 if named is None else order.position(named)
     if at < 0:
-        return report["order_id"] in order.former_ids
+        return report.order_id in order.former_ids
     if at > view.leg and row.names == "order" and _confirms(order, other, report, row, at):
         view.leg = at
         if view.state in FINAL:
@@ -452,16 +449,16 @@ def _superseded(order: Order, view: View, other: View, report: Report, row: Exec
     return at < view.leg
 
 
-def _confirms(order: Order, other: View, report: Report, row: ExecRow, at: int) -> bool:
+def _confirms(order: Order, other: View, report: OrderReport, row: ExecRow, at: int) -> bool:
     """Does a report that names a later client id show that this is the leg in force?
 
     A cancel request's id never becomes a leg, though some venues put it on reports meanwhile.
     """
-    if row is _REPLACED or (row is NEW and report["orig_cl_ord_id"] is not None) or at <= other.leg:
+    if row is _REPLACED or (row is NEW and report.orig_cl_ord_id is not None) or at <= other.leg:
         return True
     named = order.cl_ord_ids[at]
     asked = any(r.kind == "replace" and r.cl_ord_id == named for r in order.requests)
-    return asked and report["ord_status"] not in {"pending_replace", "pending_cancel"}
+    return asked and report.ord_status not in {"pending_replace", "pending_cancel"}
 
 
 _REJECTED: Final = EXEC_ROWS["rejected"]

@@ -10,6 +10,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, Final, Self
 
+from msgspec import convert
+
 from reconverge.core.desk import Attestation, PolicyChange, SafeMode
 from reconverge.core.effects import Effect
 from reconverge.core.events import Event
@@ -17,7 +19,7 @@ from reconverge.core.orders import OrdersFull
 from reconverge.core.policy import Policy, PolicyBook, PolicyRefused, parse
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
-from reconverge.core.wire import BROADCAST
+from reconverge.core.wire import BROADCAST, plain
 
 CORE_VERSION: Final = "1"
 """Changes whenever the same inputs may give other effects: a journal folded under another version
@@ -169,7 +171,7 @@ class Partition:
         """
         if self._changed:
             raise AssertionError("a partition is dumped only when it is settled")
-        latch = None if self._safe_mode is None else self._safe_mode.model_dump()
+        latch = None if self._safe_mode is None else plain(self._safe_mode)
         yield ["partition", CORE_VERSION, self.now_ns, latch, self._lost, self.book.dump()]
         for name, session in self.sessions.items():
             for row in session.dump():
@@ -189,7 +191,7 @@ class Partition:
         partition.now_ns = now_ns
         partition.book = PolicyBook.load(book)
         partition._lost = lost
-        partition._safe_mode = None if latch is None else SafeMode.model_validate(latch)
+        partition._safe_mode = None if latch is None else convert(latch, SafeMode)
         for name, own_rows in groupby(stream, key=itemgetter(0)):
             session = Session.load(
                 name, partition.book, partition.venues, (r[1:] for r in own_rows)

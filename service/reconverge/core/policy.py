@@ -16,10 +16,12 @@ from typing import Annotated, Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reconverge.core.effects import PolicyRef, Ratio, State
-from reconverge.core.wire import Text
+from reconverge.core.effects import PolicyRef, State
+from reconverge.core.wire import NAME_LENGTH_MAX
 
 Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 Tighter = Literal["up", "down"]
 
 

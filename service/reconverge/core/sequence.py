@@ -120,8 +120,7 @@ class Sequences:
 
         True: process its content; False: a duplicate, or refused.
         """
-        fields = event.__dict__  # an attribute of a model costs three times an item of it
-        key = fields["channel"], fields["segment"]
+        key = event.channel, event.segment
         numbering = self._numberings.get(key) or self._open(key)
         if numbering is None:
             return True
@@ -129,14 +128,14 @@ class Sequences:
         handle = self._handlers.get(type(event))
         if handle is not None:
             return handle(self, numbering, event, now_ns)
-        seq: int | None = fields["seq"]
+        seq: int | None = event.seq
         if seq is None:
             if numbering.frontier == COLD:  # a source without numbers is complete as it speaks
-                numbering.last_event_ns = fields["event_ns"]
+                numbering.last_event_ns = event.event_ns
             return True
         if seq == numbering.frontier and numbering.tail_ns is None:  # the usual case
             numbering.frontier = seq + 1
-            numbering.last_event_ns = fields["event_ns"]
+            numbering.last_event_ns = event.event_ns
             return True
         return numbering.number(event, seq, now_ns)
 
@@ -145,10 +144,9 @@ class Sequences:
 
         Every outbound one belongs here: the peer may say it lacks some (FIX 789).
         """
-        fields = event.__dict__
-        key = fields["channel"], fields["segment"]
+        key = event.channel, event.segment
         outbound = self._outbounds.get(key) or self._outbound(key)
-        seq: int | None = fields["seq"]
+        seq: int | None = event.seq
         if seq is not None:
             outbound.sent(seq, seq)
         tell = self._tellers.get(type(event))

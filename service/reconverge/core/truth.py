@@ -141,20 +141,19 @@ class Truth:
 
     def apply(self, event: StreamEvent, now_ns: int) -> None:  # noqa: C901 - a call costs more
         """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
-        fields, sequences, orders = event.__dict__, self.sequences, self.orders
-        event_ns: int = fields["event_ns"]
+        sequences, orders, event_ns = self.sequences, self.orders, event.event_ns
         if event_ns > self.event_ns:
             self.event_ns = event_ns
-        if fields["outbound"]:
+        if event.outbound:
             sequences.sent(event, now_ns)
             processed = True
         else:
             processed = sequences.accept(event, now_ns)
-            channel = fields["channel"]
+            channel = event.channel
             if channel is None:
                 if self._watch_path:
                     self._heard(event)
-            elif not fields["poss_dup"]:
+            elif not event.poss_dup:
                 self.delays_ns[channel] = now_ns - event_ns
         if sequences.findings:
             self._weigh(event_ns)

@@ -5,11 +5,16 @@ the same on every machine. The wire's ``DecimalText`` admits at most nine decima
 conversion cannot lose anything.
 """
 
+import re
 from typing import Final
 
 SCALE_DIGITS: Final = 9
 ONE: Final = 10**SCALE_DIGITS
 """One whole unit, in nanos."""
+
+DECIMAL_PATTERN: Final = r"-?[0-9]{1,18}(\.[0-9]{1,9})?"
+"""What a ``DecimalText`` is, as a regular expression over the whole of it."""
+_DECIMAL: Final = re.compile(DECIMAL_PATTERN)
 
 MEMO_MAX: Final = 1 << 16
 """Distinct texts remembered: a day's quantities and price levels; ten megabytes at the outside."""
@@ -19,6 +24,10 @@ class _Memo(dict[str, int]):
     """Nanos by text, worked out when first asked for: the same few recur."""
 
     def __missing__(self, text: str) -> int:
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(
+                f"{text!r:.80} is no decimal: at most 18 digits, a point and 9 decimals"
+            )
         whole, _, fraction = text.partition(".")
         magnitude = int(whole.lstrip("-")) * ONE + int(fraction.ljust(SCALE_DIGITS, "0"))
         if len(self) >= MEMO_MAX:
@@ -28,8 +37,8 @@ class _Memo(dict[str, int]):
 
 
 nanos: Final = _Memo().__getitem__
-"""Nanos of a ``DecimalText``: ``nanos("12.5") == 12_500_000_000``. No Python frame on the way: the
-fold asks several times an event."""
+"""Nanos of a ``DecimalText``: ``nanos("12.5") == 12_500_000_000``; raises ValueError for any other
+text. No Python frame on the way: the fold asks several times an event."""
 
 
 def decimal_text(value: int) -> str:

@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import aiohttp
+import msgspec
 import orjson
 from aiokafka import AIOKafkaConsumer
 
-from reconverge.core.effects import EFFECTS, Effect
-from reconverge.core.events import EVENTS, Event
+from reconverge.core.decode import decode
+from reconverge.core.effects import Effect
+from reconverge.core.events import Event
 from reconverge.demo.recording import Input
 from reconverge.demo.trace import Folded
 from reconverge.tap import publish
@@ -198,11 +200,11 @@ class Witness:
         for partition, records in batches.items():
             for record in records:
                 if partition.topic in INPUTS:
-                    event = EVENTS.validate_json(record.value)
+                    event = decode(record.value)
                     rank = INPUTS.index(partition.topic)
                     self._heard.append(Heard(record.timestamp, rank, event))
                     self._tell(event)
                 else:
-                    effect = EFFECTS.validate_json(record.value)
+                    effect = msgspec.json.decode(record.value, type=Effect)
                     self._effects.append(effect)
                     self._tell(effect)

@@ -7,6 +7,8 @@ duration of a policy. Figures are told in the recording's seconds.
 
 from typing import Any, Final, NamedTuple
 
+from msgspec.structs import replace
+
 from reconverge.core.events import Event, Logon, NewOrder, ParentOrder
 from reconverge.core.policy import Policy, parse
 
@@ -48,10 +50,9 @@ class Timeline(NamedTuple):
                 changed["decision_ns"] = self.played(decision_ns)
             case ParentOrder():
                 changed["schedule"] = tuple(
-                    point.model_copy(update={"at_ns": self.played(point.at_ns)})
-                    for point in event.schedule
+                    replace(point, at_ns=self.played(point.at_ns)) for point in event.schedule
                 )
-        return event.model_copy(update=changed)
+        return replace(event, **changed)
 
 
 def quicker(policy: Policy, speed: float) -> Policy:

@@ -13,6 +13,7 @@ from reconverge.core.effects import Cap, Effect
 from reconverge.core.events import Event
 from reconverge.core.partition import Partition
 from reconverge.core.session import Session
+from reconverge.core.wire import encode
 from reconverge.demo.router import Router
 from reconverge.demo.timeline import Timeline
 
@@ -114,7 +115,7 @@ def rehearse(session: str, timeline: Timeline, events: Iterable[Event]) -> Trace
     def reply(cap: Cap) -> Event | None:
         nonlocal now_ns
         now_ns = cap.event_ns
-        book.offer(cap.model_dump_json().encode())
+        book.offer(encode(cap))
         return router.apply(book.cap(session), now_ns)
 
     fold = Fold(session, reply)

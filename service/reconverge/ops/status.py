@@ -8,6 +8,7 @@ from reconverge.core.confidence import DIGITS, confidence
 from reconverge.core.machine import FROZEN
 from reconverge.core.numbering import Numbering
 from reconverge.core.session import Session
+from reconverge.core.wire import plain
 
 _S: Final = 1_000_000_000
 
@@ -79,7 +80,7 @@ def status(session: Session, now_ns: int) -> SessionStatus:
         parked=truth.parked is not None,
         parked_reason=truth.parked,
         confidence=trust.value,
-        components=trust.components.model_dump(),
+        components=plain(trust.components),
         binding=trust.binding,
         lss={
             "raw": round(orders.total.similarity, DIGITS),
@@ -92,7 +93,7 @@ def status(session: Session, now_ns: int) -> SessionStatus:
         oldest_gap_s=reading.gap_age_ms / 1_000,
         divergence_s=max(0, now_ns - since_ns) / _S,
         symbol_caps=len(control.symbol_governors),
-        policy=control.policy.ref.model_dump(),
+        policy=plain(control.policy.ref),
         episode_id=control.episode.episode_id if control.episode else None,
         event_ns=truth.event_ns,
     )

@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from reconverge.core.decode import decode
 from reconverge.core.desk import PolicyChange
 from reconverge.core.effects import Effect
-from reconverge.core.events import EVENTS, Event
+from reconverge.core.events import Event
 from reconverge.core.partition import CORE_VERSION, Partition, Rejected
 from reconverge.core.venue import Venue
 from reconverge.core.wire import BROADCAST
@@ -60,7 +61,7 @@ class CoreFolds:
     version = CORE_VERSION
     readable = frozenset({CORE_VERSION})
     rejection = Rejected
-    decode = staticmethod(EVENTS.validator.validate_json)  # the adapter's costs a call more
+    decode = staticmethod(decode)
 
     def __init__(self, venues: Mapping[str, Venue] | None = None) -> None:
         self._venues = dict(venues or {})

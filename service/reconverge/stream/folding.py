@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, Protocol
 from zlib import crc32
 
-from pydantic import ValidationError
+import msgspec
+from msgspec.structs import replace
 
-from reconverge.core.decode import undecodable
+from reconverge.core.decode import Undecodable
 from reconverge.core.effects import (
     Alert,
     Cap,
@@ -21,6 +22,7 @@ from reconverge.core.effects import (
     ShadowCap,
     Transition,
 )
+from reconverge.core.wire import encode
 from reconverge.stream.log import Record
 from reconverge.stream.merge import merge
 from reconverge.stream.options import Topics
@@ -82,8 +84,8 @@ class Folds(Protocol):
         """What `Fold.apply` raises for an event it will not take."""
 
     @property
-    def decode(self) -> Callable[[bytes], Any]:
-        """An event from a record's value; raises pydantic's `ValidationError`."""
+    def decode(self) -> Callable[[bytes | None], Any]:
+        """An event from a record's value; raises `Undecodable`."""
 
     def new(self) -> Fold:
         """The state of a partition in which nothing has happened."""
@@ -177,9 +179,8 @@ class Ledger:
         for record in records:
             try:
                 apply(decode(record.value), now_ns)
-            except ValidationError as error:
-                why = undecodable(error)
-                refused.append(Refused(record, why.disposition, why.detail))
+            except Undecodable as error:
+                refused.append(Refused(record, error.disposition, error.detail))
             except rejection as error:
                 refused.append(Refused(record, "rejected", str(error)))
         return refused
@@ -197,12 +198,22 @@ class Ledger:
         """The batch's time is the publish time, so that the bytes can be derived again."""
         is_cap = isinstance(effect, CapFields)
         if is_cap:
-            effect = effect.model_copy(update={"epoch": epoch, "publish_ns": now_ns})
+            effect = replace(effect, epoch=epoch, publish_ns=now_ns)
         topic: str = getattr(self._topics, _TOPIC_OF[type(effect)])
-        value = effect.model_dump_json().encode()
+        value = encode(effect)
+        _check(value)
         return Output(topic, effect.session.encode(), value, event=not is_cap)
 
 
+def _check(value: bytes) -> None:
+    """What is published can be read: bounds are the contract's, and a breach is our bug."""
+    try:
+        _EFFECTS.decode(value)
+    except msgspec.ValidationError as error:
+        raise AssertionError(f"the core made an output that nobody can read: {error}") from error
+
+
+_EFFECTS: Final = msgspec.json.Decoder(Effect)
 _TOPIC_OF: Final[Mapping[type[Effect], str]] = {
     Cap: "caps",
     ShadowCap: "shadow_caps",

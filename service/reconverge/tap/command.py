@@ -15,10 +15,9 @@ import typer
 from rich.console import Console
 
 from reconverge.core.events import StreamEvent
-from reconverge.core.wire import NAME_LENGTH_MAX
+from reconverge.core.wire import NAME_LENGTH_MAX, encode
 from reconverge.settings import SettingsRefused
 from reconverge.tap import report
-from reconverge.tap.encode import encode
 from reconverge.tap.framing import zone_offset_ns
 from reconverge.tap.kafka import PublishError, publish_stream
 from reconverge.tap.mapping import PARENT_TAGS

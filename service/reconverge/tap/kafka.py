@@ -11,9 +11,8 @@ from aiokafka.errors import KafkaError
 
 from reconverge.connection import connection
 from reconverge.core.events import StreamEvent
-from reconverge.core.wire import Envelope
+from reconverge.core.wire import Envelope, encode
 from reconverge.settings import load
-from reconverge.tap.encode import encode
 from reconverge.tap.resume import Source, after, newest
 
 IN_FLIGHT_MAX: Final = 10_000

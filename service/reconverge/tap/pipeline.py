@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconverge.core.events import StreamEvent
+from reconverge.core.wire import kind
 from reconverge.tap import engine, tags
 from reconverge.tap.direction import Direction, comp_ids
-from reconverge.tap.encode import kind
 from reconverge.tap.framing import Frame, Note, Piece, Unreadable
 from reconverge.tap.link import Link
 from reconverge.tap.orders import Envelope

@@ -11,9 +11,9 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
-from pydantic import ValidationError
 
-from reconverge.core.events import EVENTS, StreamEvent
+from reconverge.core.decode import Undecodable, decode
+from reconverge.core.events import StreamEvent
 
 WINDOW_RECORDS: Final = 2_000
 """Records looked at in one step back from the end of the partition."""
@@ -89,8 +89,8 @@ def _event(key: bytes | None, value: bytes | None, source: Source) -> StreamEven
     if key != source.session.encode() or value is None:
         return None
     try:
-        event = EVENTS.validate_json(value)
-    except ValidationError:
+        event = decode(value)
+    except Undecodable:
         return None  # not ours; whoever reads the topic will say so
     if not isinstance(event, StreamEvent) or source.channel not in {None, event.channel}:
         return None

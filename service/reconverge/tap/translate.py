@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from pydantic import ValidationError
+from msgspec import ValidationError
+from msgspec.structs import replace
 
+from reconverge.core.decode import checked, told
 from reconverge.core.events import (
     Logon,
     MassStatusBegin,
@@ -78,11 +80,9 @@ class Translator:
         """The events of one message; raises ``FixError`` when the contract cannot hold it."""
         envelope = marks | _header(m, outbound=outbound, ingest_ns=ingest_ns)
         try:
-            return self._translate(m, envelope, outbound=outbound)
+            return list(map(checked, self._translate(m, envelope, outbound=outbound)))
         except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise FixError(f"{field}: {first['msg']}") from None
+            raise FixError(told(error)) from None
 
     def number_only(self, m: FixMessage, marks: Envelope, *, ingest_ns: int) -> list[StreamEvent]:
         """A message of ours of which only the header counts."""
@@ -105,7 +105,7 @@ class Translator:
             case RequestReject():
                 return self._rejected(event, envelope)
             case Logon() if self._identity.venue is not None:
-                return [event.model_copy(update={"venue": self._identity.venue})]
+                return [replace(event, venue=self._identity.venue)]
         return [event]
 
     def _rejected(self, event: RequestReject, envelope: Envelope) -> list[StreamEvent]:
