@@ -6,7 +6,7 @@ our numbers. docs/sequences.md explains both.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 
 from reconverge.core.events import (
     Disconnect,
@@ -125,7 +125,7 @@ class Sequences:
         if numbering is None:
             return True
         numbering.last_heard_ns = now_ns
-        handle = self._handlers.get(type(event))
+        handle = _HANDLERS.get(type(event))
         if handle is not None:
             return handle(self, numbering, event, now_ns)
         seq: int | None = event.seq
@@ -149,7 +149,7 @@ class Sequences:
         seq: int | None = event.seq
         if seq is not None:
             outbound.sent(seq, seq)
-        tell = self._tellers.get(type(event))
+        tell = _TELLERS.get(type(event))
         if tell is not None:
             tell(self, outbound, event, now_ns)
 
@@ -307,31 +307,6 @@ class Sequences:
             self._peer_gap(event.channel, outbound)
         return accepted
 
-    # What does more than use up its number. Disconnects, missed heartbeats, switches, reported gaps
-    # and completions are observations of our side: a number on one of them is not the venue's.
-    _handlers: ClassVar[dict[type, Handler]] = {
-        Logon: _logon,
-        Logout: _logout,
-        Disconnect: _path_break,
-        HeartbeatMissed: _path_break,
-        GatewaySwitched: _path_break,
-        GapOpened: _gap_opened,
-        ResendRequested: _peer_request,
-        ResendRejected: _resend_rejected,
-        RequestReject: _request_reject,
-        ResendCompleted: _resend_completed,
-        GapFill: _gap_fill,
-        SequenceReset: _sequence_reset,
-    }
-
-    _tellers: ClassVar[dict[type, Callable[[Any, Outbound, Any, int], None]]] = {
-        Logon: _sent_logon,
-        Logout: _sent_logout,
-        ResendRequested: _sent_request,
-        GapFill: _sent_fill,
-        SequenceReset: _sent_reset,
-    }
-
     # -- readings ------------------------------------------------------------------------------
 
     def sources(self) -> Iterable[Numbering]:
@@ -434,3 +409,29 @@ class Sequences:
             numbering = self._numbering((channel, segment))
             if numbering is not None:
                 numbering.load_row(kind, row)
+
+
+_HANDLERS: Final[dict[type, Handler]] = {
+    Logon: Sequences._logon,
+    Logout: Sequences._logout,
+    Disconnect: Sequences._path_break,
+    HeartbeatMissed: Sequences._path_break,
+    GatewaySwitched: Sequences._path_break,
+    GapOpened: _gap_opened,
+    ResendRequested: Sequences._peer_request,
+    ResendRejected: _resend_rejected,
+    RequestReject: _request_reject,
+    ResendCompleted: _resend_completed,
+    GapFill: _gap_fill,
+    SequenceReset: _sequence_reset,
+}
+"""What does more than use up its number. Disconnects, missed heartbeats, switches, reported gaps
+and completions are observations of our side: a number on one of them is not the venue's."""
+_TELLERS: Final[dict[type, Callable[[Any, Outbound, Any, int], None]]] = {
+    Logon: Sequences._sent_logon,
+    Logout: Sequences._sent_logout,
+    ResendRequested: Sequences._sent_request,
+    GapFill: _sent_fill,
+    SequenceReset: _sent_reset,
+}
+"""What of ours says more than its number."""
