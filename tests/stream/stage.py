@@ -50,15 +50,16 @@ class Stage:
         self.notes = Notes()
         self._count = 0
 
-    def log(self, process: Process | None = None) -> SimLog:
+    def log(self, process: Process | None = None, kind: type[SimLog] = SimLog) -> SimLog:
         process = process or Process("reader", self.loop)
-        return SimLog(self.cluster, process, 0, self.options.deadlines.append_s)
+        return kind(self.cluster, process, 0, self.options.deadlines.append_s)
 
     def start(
         self,
         folds: Folds | None = None,
         policies: Sequence[Mapping[str, Any]] = ({"id": "base"},),
         options: Options | None = None,
+        log: type[SimLog] = SimLog,
     ) -> "Run":
         """Another worker, in a process of its own."""
         process = Process("worker", self.loop)
@@ -71,13 +72,16 @@ class Stage:
             clock,
             asyncio.Semaphore(1),
         )
-        return Run(Worker(self.log(process), context), process)
+        return Run(Worker(self.log(process, log), context), process)
 
-    def feed(self, count: int = 5, topic: str = "order-entry", session: str = "s") -> None:
+    def feed(
+        self, count: int = 5, topic: str = "order-entry", session: str = "s", stream: str = ""
+    ) -> None:
         """Numbered events, on from the last ones."""
         for _ in range(count):
             self._count += 1
-            self.cluster.write(topic, 0, session.encode(), event(session, topic, self._count))
+            value = event(session, stream or topic, self._count)
+            self.cluster.write(topic, 0, session.encode(), value)
 
     def records(self, topic: str) -> list[Any]:
         return self.cluster.topics[topic, 0]

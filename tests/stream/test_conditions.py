@@ -28,7 +28,7 @@ AT: dict[str, Any] = {"event_ns": 0, "ingest_ns": 0}
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that takes only small records."""
-    monkeypatch.setattr(cluster, "RECORD_BYTES_MAX", 1_000)
+    monkeypatch.setattr(cluster, "RECORD_BYTES_MAX", 750)
 
 
 async def _history(stage: Stage, events: int = 5, *, released: bool = True) -> None:
@@ -252,7 +252,7 @@ def test_a_row_larger_than_a_record_leaves_the_older_snapshot_in_place(small: No
     async def scene(stage: Stage) -> None:
         await _history(stage)
         run = stage.start()
-        stage.feed(3, session="s" * 1_200)
+        stage.feed(3, stream="x" * 1_200)
         await run.settled()
         await run.release()
         assert "snapshot_too_large" in stage.notes.conditions
@@ -265,7 +265,7 @@ def test_a_row_larger_than_a_record_leaves_the_older_snapshot_in_place(small: No
 def test_an_output_larger_than_a_record_is_skipped_and_told(small: None) -> None:
     async def scene(stage: Stage) -> None:
         run = stage.start()
-        stage.feed(1, session="s" * 1_200)
+        stage.feed(1, session="s" * 256)
         stage.feed(1)
         await run.settled(2.5)
         assert set(stage.notes.conditions) == {"output_too_large"}

@@ -28,14 +28,16 @@ async def await_predecessor(log: Log, options: Options, clock: Clock) -> None:
     tail = await log.follow(newest)
     try:
         give_up_ns = clock.now_ns() + int(deadlines.handover_s * 1e9)
-        life_ms, released = 0, False
+        life_ms, heard, released = 0, False, False
         while clock.now_ns() < give_up_ns:
             polled = await tail.poll(list(newest), RECORDS_AT_ONCE, deadlines.tick_s)
             for record in chain.from_iterable(polled.values()):
                 life_ms = max(life_ms, record.timestamp)
             if polled.get(journal):
+                heard = True
                 released = _released(polled[journal][-1])
-            if released or clock.now_ns() // _NS_PER_MS - life_ms > deadlines.silence_s * 1_000:
+            silence_ms = clock.now_ns() // _NS_PER_MS - life_ms
+            if released or (heard and silence_ms > deadlines.silence_s * 1_000):
                 return
     finally:
         await tail.close()

@@ -110,16 +110,27 @@ class Inputs:
 
         Raises `LogError`.
         """
-        for topic, (offset, mark) in positions.items():
-            start, end = await self._log.span(topic)
-            if start <= offset - 1 < end and mark:
-                found = await read(
-                    self._log, topic, offset - 1, offset, self._options.deadlines.read_s
-                )
-                if _mark(found[0]) != mark:
-                    await self._start_over(topic, offset)
-            elif not start <= offset <= end:
-                await self._step_over(topic, offset)
+        looks = [self._is_the_same(topic, position) for topic, position in positions.items()]
+        for (topic, position), same in zip(
+            positions.items(), await asyncio.gather(*looks), strict=True
+        ):
+            if same is None:
+                await self._step_over(topic, position.offset)
+            elif not same:
+                await self._start_over(topic, position.offset)
+
+    async def _is_the_same(self, topic: str, position: Position) -> bool | None:
+        """Whether the topic still holds what was read before the position.
+
+        None when it begins behind the position, or ends before it.
+        """
+        offset, mark = position
+        start, end = await self._log.span(topic)
+        if start <= offset - 1 < end and mark:
+            wait_s = self._options.deadlines.read_s
+            (found,) = await read(self._log, topic, offset - 1, offset, wait_s)
+            return _mark(found) == mark
+        return True if start <= offset <= end else None
 
     def resume(self, ledger: Mapping[str, Position]) -> dict[str, Lost]:
         """What a whole restore could not read, for its owner's first record.

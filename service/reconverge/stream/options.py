@@ -122,7 +122,7 @@ class Deadlines:
     """
     session_s: float = 10.0
     """A member silent for this long is out of the group, and its partitions go to others."""
-    heartbeat_s: float = 1.0
+    heartbeat_s: float = 0.3
     """Between two heartbeats to the group, at most.
 
     Survivors learn of a rebalance by the answer to theirs, so this is part of every takeover.

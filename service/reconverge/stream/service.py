@@ -173,7 +173,11 @@ class Service:
         return worker is not None and worker.served
 
     async def _leave_all(self) -> None:
-        """Leave every partition in order, then the group: whoever is next finds releases."""
+        """Leave every partition in order, and the group at once.
+
+        Its other members learn of it while we write our snapshots, and wait for our releases.
+        """
+        leaving = asyncio.create_task(self._membership.close())
         for seat in self._seats.values():
             seat.leave()
         if self._tasks:
@@ -182,7 +186,7 @@ class Service:
                 task.cancel()
             if late:  # one whose clients hang even now is left behind: the process ends with it
                 await asyncio.wait(late, timeout=self._deadlines.connect_s)
-        await self._membership.close()
+        await leaving
 
     # Watching.
 

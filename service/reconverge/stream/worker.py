@@ -69,6 +69,7 @@ class Worker:
         self._observer = context.observer
         self._clock = context.clock()
         self._stopping = asyncio.Event()
+        self._waiting: asyncio.Timeout | None = None  # for input; ends early when told to stop
         self._commit: asyncio.Task[None] | None = None
         self._ahead = False
         self._flowing = False  # what is buffered is not held back for a slower topic
@@ -87,6 +88,8 @@ class Worker:
     def stop(self) -> None:
         """Leave in order: finish the batch, write a snapshot, release the partition."""
         self._stopping.set()
+        if self._waiting:
+            self._waiting.reschedule(0)
 
     async def run(self) -> None:
         """Serve until `stop`, then return.
@@ -177,7 +180,8 @@ class Worker:
         await self._submit(self._fold({}, restored.lost, now_ns, starts))
         if restored.lost:
             await self._write_snapshot(released=False)
-        memory.settle()
+        await self._committed()
+        memory.settle()  # routers have their caps already
         self.ready = self.served = True
         self._observer.owned(self._log.partition, owned=True)
 
@@ -207,7 +211,13 @@ class Worker:
     async def _take(self) -> Stretches:
         """Whatever is there; empty when a deadline comes first."""
         flowing = self._flowing and self._inputs.buffered
-        await self._inputs.fetch(0 if flowing else self._wait_s())
+        try:
+            async with asyncio.timeout(None) as self._waiting:
+                await self._inputs.fetch(0 if flowing else self._wait_s())
+        except TimeoutError:  # told to stop: what has been read ahead is the next owner's
+            return {}
+        finally:
+            self._waiting = None
         stretches = self._inputs.cut()
         self._flowing = bool(stretches)
         return stretches
