@@ -1,7 +1,7 @@
-# The service, on a base that carries no compiler in either stage.
-FROM python:3.11-slim-bookworm AS build
+# The service, its core compiled in a stage with a compiler and run on a base without one.
+FROM python:3.11-bookworm AS build
 WORKDIR /src
-COPY tools/install tools/install
+COPY tools/install tools/compile tools/
 COPY requirements requirements
 COPY pyproject.toml README.md LICENSE ./
 COPY service service

@@ -4,6 +4,7 @@
 .PHONY: help demo test bench chaos soak check mutants pages schemas setup lock
 
 PYTHON_DEV = "$$(tools/provision venv dev)"/bin/python
+COMPILED = "$$(tools/provision compiled)"
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -11,13 +12,15 @@ help: ## this list
 demo: ## a recorded failover, told by the service: no Java, Docker or compiler needed
 	@"$$(tools/provision venv demo)"/bin/reconverge demo
 
-# What only computes runs on every core; what starts real systems has the machine to itself.
+# What only computes runs on every processor, the core's own tests once more on the compiled core;
+# what starts real systems has the machine to itself.
 test: check ## lint, types and every test, on real Kafka and real FIX engines
 	@$(PYTHON_DEV) -m pytest --numprocesses=auto -m "not kafka and not engines and not live"
+	@PYTHONPATH=$(COMPILED) $(PYTHON_DEV) -m pytest --numprocesses=auto tests/core tests/scenarios -m "not source"
 	@$(PYTHON_DEV) -m pytest -m "kafka or engines or live"
 
-bench: setup ## the figures of the README, as ratios measured in one run
-	@$(PYTHON_DEV) -m bench
+bench: setup ## the figures of docs/performance.md, the core compiled, as ratios measured in one run
+	@PYTHONPATH=$(COMPILED) $(PYTHON_DEV) -m bench
 
 chaos: setup ## kill, stop and cut everything for MINUTES=8, on real Kafka; writes docs/chaos.md
 	@$(PYTHON_DEV) -m tests.chaos --minutes $(or $(MINUTES),8) --report docs/chaos.md

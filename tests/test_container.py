@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+import reconverge
 from reconverge.settings import PREFIX, Settings
 from tests.kafka.broker import storage_tool
 
@@ -96,8 +97,9 @@ def test_builder_is_sent_what_the_dockerfile_copies() -> None:
     assert all((ROOT / name).exists() for name in sent)
 
 
-def test_installed_service_runs_read_only_as_nobody(image: Path) -> None:
-    run(*confined(), image / "bin/reconverge", "--version")
+def test_installed_service_runs_read_only_as_nobody_with_its_core_compiled(image: Path) -> None:
+    version = run(*confined(), image / "bin/reconverge", "--version")
+    assert version == f"{reconverge.__version__}, core compiled\n"
 
 
 def test_image_carries_no_installer_or_build_tool(image: Path) -> None:

@@ -67,6 +67,7 @@ def test_expansion_is_frozen_and_nothing_caught_up_until_truth_has_converged(
 # -- instruments ---------------------------------------------------------------------------------
 
 
+@pytest.mark.source
 def test_only_so_many_instruments_have_a_cap_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "SYMBOLS_MAX", 2)
     orders = "".join(f"+0 entry> new {s} sym={s}\n+0 DC1< new {s} 0/50\n" for s in "ABCD")

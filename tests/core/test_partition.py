@@ -52,6 +52,7 @@ def test_each_session_is_folded_by_itself_and_settled_in_order_of_its_first_even
     assert folded.settle(SECOND) == []
 
 
+@pytest.mark.source
 def test_one_session_too_many_is_refused_and_changes_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

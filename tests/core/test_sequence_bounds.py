@@ -58,6 +58,7 @@ def test_ranges_are_a_set_of_numbers(history: list[tuple[str, int, int]]) -> Non
         assert all(x + 1 < y for x, y in zip(ranges.ends, ranges.starts[1:], strict=False))
 
 
+@pytest.mark.source
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits)
 def test_at_the_bound_no_number_leaves_by_itself(history: list[tuple[str, int, int]]) -> None:

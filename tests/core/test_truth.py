@@ -125,6 +125,7 @@ def test_a_schedule_is_a_staircase() -> None:
     assert Parent([], [], None).rest(12) == (12, 0)
 
 
+@pytest.mark.source
 def test_the_oldest_parent_goes_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(truth, "PARENTS_MAX", 2)
     script = "+0 entry< logon\n" + "".join(f"+0 parents parent {p} 10 0:10\n" for p in "ABAC")
@@ -157,6 +158,7 @@ def test_backlog_is_scheduled_less_executed_and_never_negative() -> None:
 # -- parking and what is left --------------------------------------------------------------------
 
 
+@pytest.mark.source
 def test_numbers_that_cannot_be_told_apart_any_more_park_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

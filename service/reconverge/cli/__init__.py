@@ -20,6 +20,7 @@ from reconverge.cli import (
     watch,
 )
 from reconverge.cli.exits import TABLE
+from reconverge.core import units
 from reconverge.tap.command import app as tap_app
 
 app = typer.Typer(
@@ -36,7 +37,8 @@ app = typer.Typer(
 
 def _version(*, shown: bool) -> None:
     if shown:
-        typer.echo(reconverge.__version__)
+        compiled = not units.__file__.endswith(".py")
+        typer.echo(reconverge.__version__ + ", core compiled" * compiled)
         raise typer.Exit
 
 

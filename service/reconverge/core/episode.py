@@ -68,17 +68,20 @@ class Series:
         self.points = kept
 
 
+_PLAIN: Final = (
+    "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations",
+    "attestations_dropped", "backlog_ns", "cause", "cause_detail", "cycles", "decisions",
+    "decisions_dropped", "diverged_ever_ns", "divergence_ns", "episode_id", "failed_event_ns",
+    "failed_ns", "fds_event_ns", "fds_ns", "link_down_ns", "link_was_down", "path",
+    "published_ns", "reentry_cap_sequence", "revision", "sdl_ns", "start_ns", "steps_dropped",
+)  # fmt: skip
+"""Fields of an ``EpisodeLog`` that JSON can carry as they are."""
+
+
 class EpisodeLog:
     """What has been seen of one episode so far."""
 
-    __slots__ = (
-        "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations",
-        "attestations_dropped", "backlog", "backlog_ns", "cause", "cause_detail", "cycles",
-        "decisions", "decisions_dropped", "diverged_ever_ns", "divergence_ns", "episode_id",
-        "failed_event_ns", "failed_ns", "fds_event_ns", "fds_ns", "gaps", "link_down_ns",
-        "link_was_down", "path", "published_ns", "reentry_cap_sequence", "revision", "sdl_ns",
-        "similarity", "start_ns", "steps_dropped",
-    )  # fmt: skip
+    __slots__ = (*_PLAIN, "backlog", "gaps", "similarity")
 
     def __init__(self, episode_id: str, start_ns: int, cause: str, cause_detail: str) -> None:
         self.episode_id = episode_id
@@ -255,7 +258,7 @@ class EpisodeLog:
 
     def dump(self) -> dict[str, Any]:
         """JSON-able content; ``load`` restores it."""
-        plain = {name: getattr(self, name) for name in self.__slots__ if name not in _SERIES}
+        plain = {name: getattr(self, name) for name in _PLAIN}
         return plain | {
             "gaps": self.gaps.points,
             "similarity": self.similarity.points,
@@ -266,17 +269,13 @@ class EpisodeLog:
     def load(cls, dumped: dict[str, Any]) -> "EpisodeLog":
         """The log that was dumped."""
         log = cls(dumped["episode_id"], dumped["start_ns"], dumped["cause"], dumped["cause_detail"])
-        for name in cls.__slots__:
-            if name not in _SERIES:
-                setattr(log, name, dumped[name])
+        for name in _PLAIN:
+            setattr(log, name, dumped[name])
         log.gaps.points, log.similarity.points = dumped["gaps"], dumped["similarity"]
         for parent_id, points in dumped["backlog"].items():
             log.backlog[parent_id] = Series(key=1, limit=BACKLOG_POINTS_MAX)
             log.backlog[parent_id].points = points
         return log
-
-
-_SERIES = frozenset({"gaps", "similarity", "backlog"})
 
 
 def _ms(duration_ns: int | None) -> float | None:
