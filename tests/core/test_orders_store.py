@@ -40,6 +40,8 @@ BUSY = """
     < end R 1 on:DC ! snapshot_incomplete
     < mass N 3 V,W more
     < switched
+    < Z trade partially_filled 50 5 45 5 order:W2 sym:T on:DC
+    < Z trade partially_filled 50 5 45 5 order:W2 sym:T on:DC2
 """
 
 

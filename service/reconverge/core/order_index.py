@@ -269,4 +269,7 @@ def _merged(one: View, two: View) -> View:
     later.fills = fills or None
     later.cum = max(later.cum, later.booked)
     later.qty = later.qty or earlier.qty
+    for mark in (earlier.mark, *earlier.others):
+        if not later.is_past(mark):
+            later.heard(mark, last_word=False)
     return later

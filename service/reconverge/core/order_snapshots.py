@@ -82,9 +82,13 @@ class Snapshots:
         return any(snapshot.rows_total is None for snapshot in self.open.values())
 
     def begin(self, event: MassStatusBegin, now_ns: int, connection: int) -> None:
-        """A snapshot begins. One said to begin twice began the first time."""
+        """A snapshot begins. One said to begin twice began the first time.
+
+        One that begins by replay was sent before much of what has been received by now, so its
+        silence proves nothing (R29). Another must be asked for.
+        """
         key = (event.channel, event.request_id)
-        if key in self.open:
+        if key in self.open or event.poss_dup:
             return
         if len(self.open) >= UNDER_WAY_MAX:
             self._give_up(next(iter(self.open)), "too many are under way")

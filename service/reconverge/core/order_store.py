@@ -43,6 +43,7 @@ def dump(room: Room) -> Iterator[list[Any]]:
     for start in range(0, len(found), ORDERS_PER_ROW):
         yield ["orders", _columns(found[start : start + ORDERS_PER_ROW])]
     yield from _parts("fills", _fill_rows(found))
+    yield from _parts("others", _other_rows(found))
     yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.index.over.items()))
     yield from _parts("owners", _owner_rows(found, places, room.index))
     executed = room.counts.parent_executed.items()
@@ -172,6 +173,20 @@ def _load_fills(items: list[Any], found: list[Order], _room: Room) -> None:
         view.fills[exec_id] = booked[0] if isinstance(booked, list) else int(booked)
 
 
+def _other_rows(found: list[Order]) -> Iterator[list[Any]]:
+    """Marks beside the last: few orders hear of several sources in one view."""
+    for place, order in enumerate(found):
+        for side, view in enumerate((order.entry, order.venue)):
+            if view.others:
+                yield [place, side, *view.others]
+
+
+def _load_others(items: list[Any], found: list[Order], _room: Room) -> None:
+    for place, side, *others in items:
+        view: View = found[place].venue if side else found[place].entry
+        view.others = tuple(others)
+
+
 def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
     for place, at_ns in items:
         found[place].over = True
@@ -261,7 +276,7 @@ def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
 
 
 _LOADERS: Final[dict[str, Callable[[Any, list[Order], Room], None]]] = {
-    "session": _load_session, "orders": _load_orders, "fills": _load_fills, "over": _load_over,
-    "owners": _load_owners, "parents": _load_parents, "spared": _load_spared,
-    "affected": _load_affected,
+    "session": _load_session, "orders": _load_orders, "fills": _load_fills,
+    "others": _load_others, "over": _load_over, "owners": _load_owners, "parents": _load_parents,
+    "spared": _load_spared, "affected": _load_affected,
 }  # fmt: skip

@@ -15,6 +15,9 @@ SOURCE_SHIFT: Final = 48
 NUMBER_MAX: Final = 1 << SOURCE_SHIFT
 """Nobody has counted this far; such a number is taken as none."""
 UNNUMBERED: Final = -1
+OTHERS_MAX: Final = 4
+"""Sources remembered for one order in one view beside the last: order entry's snapshots, redundant
+drop copies, and one whose numbers began anew. Of a source forgotten, nothing compares as older."""
 FILLS_MAX: Final = 10_000
 """Executions remembered for one order in one view. Beyond it the older half is forgotten: their
 duplicates are then kept out by the cumulative quantity alone."""
@@ -23,7 +26,7 @@ duplicates are then kept out by the cumulative quantity alone."""
 class View:
     """What one side says of one order. Quantities in nanos."""
 
-    __slots__ = ("booked", "cum", "fills", "leg", "mark", "open", "qty", "state")
+    __slots__ = ("booked", "cum", "fills", "leg", "mark", "open", "others", "qty", "state")
 
     def __init__(  # noqa: PLR0913, PLR0917 - a stored view is taken up in one go
         self,
@@ -38,7 +41,12 @@ class View:
         self.state = state
         """``unknown``, ``sent`` (our request is all there is), ``open``, or how it ended."""
         self.mark = mark
-        """Source and number of the last message applied: what is older changes little (R10)."""
+        """Source and number of the last word on it; -1 for none, or one without a number. A later
+        number of that source is newer than all that is known. A late word, which the view
+        contradicts, does not take the place of another source's."""
+        self.others: tuple[int, ...] = ()
+        """The last message of each other source, the longest unheard first: an older one of its
+        source changes little (R10), whoever had the last word."""
         self.leg = leg
         """Place in the order's client ids of the one in force here (R21, R30)."""
         self.open = open_qty
@@ -59,6 +67,22 @@ class View:
         if self.state not in FINAL:
             self.state = reason
 
+    def is_past(self, mark: int) -> bool:
+        """Was a message heard that the same source numbered later (R10)?"""
+        return is_older(mark, self.mark) or any(is_older(mark, of) for of in self.others)
+
+    def heard(self, mark: int, *, last_word: bool) -> None:
+        """A message, not older than another of its source, was applied."""
+        if not (mark ^ self.mark) >> SOURCE_SHIFT:
+            self.mark = mark
+            return
+        others = [of for of in self.others if (of ^ mark) >> SOURCE_SHIFT]
+        if last_word:
+            self.mark, mark = mark, self.mark
+        if mark >= 0:
+            others.append(mark)
+        self.others = tuple(others[-OTHERS_MAX:])
+
     def clamp(self) -> None:
         """No more is open than is not executed."""
         if self.open > self.qty - self.cum:
@@ -72,7 +96,7 @@ def is_older(mark: int, than: int) -> bool:
     return mark < than and not (mark ^ than) >> SOURCE_SHIFT
 
 
-def take(  # noqa: C901 - one report, read top to bottom
+def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     view: View,
     report: OrderReport,
     row: ExecRow,
@@ -86,35 +110,41 @@ def take(  # noqa: C901 - one report, read top to bottom
     quantity as the other side knows it, for reports that state none.
     """
     before = view.mark
-    older = mark < before and not (mark ^ before) >> SOURCE_SHIFT
-    stated = report.cum_qty
+    comparable = not (mark ^ before) >> SOURCE_SHIFT
+    older = mark < before if comparable else view.is_past(mark)
+    newer = comparable and mark > before
+    stated, was = report.cum_qty, view.cum
     cum = UNNUMBERED if stated is None else nanos(stated)
     if row.books is not None and isinstance(report, ExecutionReport):
         cum = _book(view, report, row, cum, older=older)
     if older:
         view.clamp()
         return False
-    if mark >= 0:
-        view.mark = mark
+    current = not superseded
     if cum > view.cum:
         view.cum = cum
     elif 0 <= cum < view.cum:
-        if view.booked <= view.cum and not _said(row.lowers, before, mark):  # stale
+        if view.booked <= view.cum and not _said(row.lowers, newer=newer):  # stale
             ending = _ending(report, row)
-            if ending is not None and not superseded:
+            if ending is not None and current:
                 view.end(ending)
-            superseded = True
+            current = False
         else:  # this is after a bust that has not come: the present state, or more is booked
             view.cum = view.booked = cum
-    if superseded:
+    stands = cum > was
+    if current:
+        if row.quantities and report.order_qty is not None:
+            view.qty = nanos(report.order_qty)
+        elif not view.qty:
+            view.qty = qty_elsewhere
+        stands = _set_open(view, report, row, newer=newer)
+    else:
         view.clamp()
-        return False
-    if row.quantities and report.order_qty is not None:
-        view.qty = nanos(report.order_qty)
-    elif not view.qty:
-        view.qty = qty_elsewhere
-    _set_open(view, report, row, before, mark)
-    return True
+    if comparable:
+        view.mark = mark
+    else:
+        view.heard(mark, last_word=stands and (cum == view.cum or not view.cum))
+    return current
 
 
 def _ending(report: OrderReport, row: ExecRow) -> str | None:
@@ -126,33 +156,38 @@ def _ending(report: OrderReport, row: ExecRow) -> str | None:
     return None if works_on else row.ends
 
 
-def _set_open(view: View, report: OrderReport, row: ExecRow, before: int, mark: int) -> None:
-    """Open quantity and state, from a report that is current (R20)."""
+def _set_open(view: View, report: OrderReport, row: ExecRow, *, newer: bool) -> bool:
+    """Open quantity and state, from a report that is current (R20).
+
+    False if the order stays ended, although the report shows it working.
+    """
     status, stated = report.ord_status, report.leaves_qty
     if row.ends is not None or status in INACTIVE:
         ending = _ending(report, row)
         if ending is not None:
             view.end(ending)
-            return
+            return True
     if stated is not None:
         leaves = nanos(stated)
     else:
         leaves = 0 if status == "filled" else view.qty - view.cum
     if leaves > 0:
-        if view.state == "open" or view.state not in FINAL or _said(row.reopens, before, mark):
-            view.open = leaves
-            view.state = "open"
-            if not view.qty:
-                view.qty = view.cum + leaves
+        if view.state in FINAL and not _said(row.reopens, newer=newer):
+            return False
+        view.open = leaves
+        view.state = "open"
+        if not view.qty:
+            view.qty = view.cum + leaves
     elif view.qty or stated is not None or status == "filled":
         view.end("filled")
     elif view.state == "unknown":
         view.state = "open"  # how much of it nobody has said
+    return True
 
 
-def _said(when: Newer, before: int, mark: int) -> bool:
-    """A property that a report has always, never, or if it is numbered later than the last."""
-    return when == "yes" or (when == "newer" and is_older(before, mark))
+def _said(when: Newer, *, newer: bool) -> bool:
+    """A property that a report has always, never, or if it is numbered later than the last word."""
+    return when == "yes" or (when == "newer" and newer)
 
 
 # -- booking ------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from reconverge.core.order_index import Index, Order, Request, RequestKind, real
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
 from reconverge.core.order_table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
-from reconverge.core.order_view import View, is_older, take
+from reconverge.core.order_view import View, take
 from reconverge.core.similarity import Grace, Tally
 from reconverge.core.units import nanos
 
@@ -292,11 +292,15 @@ class Orders:
         order = self._identity.find(row, STATUS, now_ns)
         if order is not None:
             kind = SNAPSHOT_ROW if self._snapshots.is_first_word(row, order) else STATUS
-            behind = row.channel is None and _behind(order, row.cum_qty)
+            behind = row.channel is None and _behind(order, row, kind)
             if row.channel is None:
                 self._tell(order, order.entry, order.venue, row, kind, now_ns)
             if not behind:
                 self._tell(order, order.venue, order.entry, row, kind, now_ns)
+        for client_id in (row.cl_ord_id, row.orig_cl_ord_id):
+            named = self._index.by_cl_ord_id.get(client_id or "")
+            if named is not None and named is not order:  # not meant, but not absent either
+                self._spare(named)
         self._conclude(self._snapshots.row(row, order), now_ns)
 
     def _snapshot_end(self, event: events.MassStatusEnd, now_ns: int) -> None:
@@ -351,9 +355,9 @@ class Orders:
 
     def _mass_canceled(self, order: Order, channel: str | None, mark: int, now_ns: int) -> None:
         view = order.entry if channel is None else order.venue
-        if not is_older(mark, view.mark):
+        if not view.is_past(mark):
             was = _standing(order)
-            view.mark = mark
+            view.heard(mark, last_word=False)
             if view.open:
                 view.end("mass_canceled")
             self._spare(order)
@@ -415,13 +419,20 @@ class Orders:
         )
 
 
-def _behind(order: Order, cum_qty: str | None) -> bool:
+def _behind(order: Order, row: events.MassStatusRow, kind: ExecRow) -> bool:
     """Is a snapshot's row on the entry stream behind what drop copy has told?
 
-    It states less than the venue view has, of an execution that the entry stream has not told yet:
-    the stream is late, and nothing was unsaid. A lost bust is of an execution that it had told.
+    It is when it was told by replay, long after it was sent. So it is when it states less than the
+    venue view has, of an execution that the entry stream has not told yet: the stream is late, and
+    nothing was unsaid. A lost bust is of an execution that it had told.
     """
-    return cum_qty is not None and order.entry.cum <= nanos(cum_qty) < order.venue.cum
+    entry, venue = order.entry, order.venue
+    if row.poss_dup and kind is not SNAPSHOT_ROW:
+        return venue.state != "unknown"
+    if row.cum_qty is None or not entry.cum <= nanos(row.cum_qty) < venue.cum:
+        return False
+    newest = next(reversed(venue.fills), None) if venue.fills else None
+    return entry.fills is None or newest not in entry.fills
 
 
 def _standing(order: Order) -> tuple[int, int, int, int]:
@@ -441,7 +452,11 @@ def _superseded(order: Order, view: View, other: View, report: OrderReport, row:
         named = report.orig_cl_ord_id
     at = -1 if named is None else order.position(named)
     if at < 0:
-        return report.order_id in order.former_ids
+        if report.order_id in order.former_ids:
+            return True
+        if named is None:  # it is of the leg in force, and ends that
+            view.leg = max(view.leg, other.leg)
+        return False
     if at > view.leg and row.names == "order" and _confirms(order, other, report, row, at):
         view.leg = at
         if view.state in FINAL:
