@@ -6,7 +6,7 @@ from reconverge.core.events import OrderReport, StreamEvent
 from reconverge.core.order_counts import Counts
 from reconverge.core.order_index import Index, Order, real_id, real_order_id
 from reconverge.core.order_table import EXEC_ROWS, FINAL, ExecRow
-from reconverge.core.order_view import NUMBER_MAX, SOURCE_SHIFT, UNNUMBERED, is_older
+from reconverge.core.order_view import NUMBER_MAX, SOURCE_SHIFT, UNNUMBERED
 
 ORDERS_MAX: Final = 2_000_000
 """Orders remembered in one session: 1.4 GB. No venue lets one session have so many at once."""
@@ -119,38 +119,52 @@ class Identity:
                 return None
         if row is NEW and former is None:
             self._release_reused(order_id, named, report)
-        by_order_id, by_client = self.index.by_order_id, self.index.by_cl_ord_id
-        order = self._one(by_client.get(named or ""), by_client.get(former or ""), now_ns)
-        order = self._one(order, by_order_id.get(order_id or ""), now_ns)
+        venues = order = self.index.by_order_id.get(order_id or "")
+        rival = None
+        for client_id in (named, former):
+            meant = self.index.by_cl_ord_id.get(client_id or "")
+            if meant is not rival:  # one finding is enough
+                order, rival = self._one(order, meant, report.symbol, now_ns), meant
         if order is None:
             order = self.create(report.symbol)
+        if row.names == "request" and former is None and venues is not None and order.cl_ord_ids:
+            named = None  # may be a mass cancel's id, which is on reports of other orders too
+        self._name(order, order_id, named, former)
+        self._describe(order, report)
+        return order
+
+    def _name(
+        self, order: Order, order_id: str | None, named: str | None, former: str | None
+    ) -> None:
+        """The ids of a message are the order's from now on, but for those that are another's."""
+        by_order_id, by_client = self.index.by_order_id, self.index.by_cl_ord_id
         if former is not None and by_client.get(former, order) is order:
             self.index.name_client(order, former, named)
-        if named is not None:
+        if named is not None and by_client.get(named, order) is order:
             self.index.name_client(order, named)
         if order_id is not None and by_order_id.get(order_id, order) is order:
             self.index.name_order(order, order_id)
-        self._describe(order, report)
-        return order
 
     def _release_reused(self, order_id: str | None, named: str | None, report: OrderReport) -> None:
         """The id of a finished order comes back for another: venues reuse numbers (R14).
 
-        So it is when one of the two ids is new, and the other is a finished order's.
+        So it is when one of the two ids is a finished order's, and the other is new or of an order
+        that is not over.
         """
         by_order = self.index.by_order_id.get(order_id or "")
         by_name = self.index.by_cl_ord_id.get(named or "")
-        if by_order is not None and by_name is None and named is not None:
+        if by_order is by_name:
+            return
+        if by_order is not None and named is not None and (by_name is None or not by_name.over):
             if self._is_finished(by_order, report):
                 self.index.by_order_id.pop(order_id or "")
-        elif by_name is not None and by_order is None and by_name.order_id is not None:  # noqa: SIM102
-            if self._is_finished(by_name, report):
+        elif by_name is not None and by_name.order_id is not None:  # noqa: SIM102
+            if (by_order is None or not by_order.over) and self._is_finished(by_name, report):
                 self.index.by_cl_ord_id.pop(named or "")
 
     def _is_finished(self, order: Order, report: OrderReport) -> bool:
         view = order.entry if report.channel is None else order.venue
-        older = is_older(self.marks.mark(report), view.mark)
-        return order.over and view.state in FINAL and not older
+        return order.over and view.state in FINAL and not view.is_past(self.marks.mark(report))
 
     def _describe(self, order: Order, report: OrderReport) -> None:
         if report.symbol is not None and not order.tally.symbol:
@@ -158,12 +172,20 @@ class Identity:
         if report.parent_id is not None and order.parent_id is None:
             self._counts.learn_parent(order, report.parent_id)
 
-    def _one(self, first: Order | None, second: Order | None, now_ns: int) -> Order | None:
-        """The one order that two ids of a message mean; ``first``, if they cannot mean one."""
+    def _one(
+        self, first: Order | None, second: Order | None, symbol: str | None, now_ns: int
+    ) -> Order | None:
+        """The one order that two ids of a message mean.
+
+        If they cannot mean one it is ``first``, by the venue's id before ours. But of two
+        instruments the stated one is meant, for some venues number the orders of each.
+        """
         if first is None or second is None or first is second:
             return first or second
         symbols = {first.tally.symbol, second.tally.symbol} - {""}
         if (first.submitted and second.submitted) or len(symbols) > 1:
+            if symbol == second.tally.symbol != first.tally.symbol:
+                first, second = second, first
             detail = f"one message takes it and {second.name} for one order"
             self._findings.append(Finding("identity_conflict", first.name, detail))
             return first
