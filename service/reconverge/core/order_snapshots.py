@@ -10,12 +10,14 @@ from typing import Final
 from reconverge.core.events import MassCancelReport, MassStatusBegin, MassStatusEnd, MassStatusRow
 from reconverge.core.order_identity import Finding
 from reconverge.core.order_index import Order, Request
+from reconverge.core.units import nanos
 
 UNDER_WAY_MAX: Final = 16
 """Reports collected at once, of each kind. Venues allow one or two; the oldest is given up."""
 UNDER_WAY_NS: Final = 1_000_000_000
 """A request sent this shortly before a snapshot began may have been under way between the venue's
-gateway and its book. None takes a second."""
+gateway and its book, and what drop copy told may have overtaken the snapshot. None takes a second.
+"""
 PENDING: Final = frozenset({"pending_new", "pending_cancel", "pending_replace"})
 Key = tuple[str | None, str]
 
@@ -101,6 +103,30 @@ class Snapshots:
         """
         snapshot = self.open.get((row.channel, row.request_id))
         return snapshot is not None and order not in snapshot.spared
+
+    def is_behind(self, row: MassStatusRow, order: Order) -> bool:
+        """Is a row on the entry stream behind what drop copy has told of the order?
+
+        It is when it was told by replay, long after it was sent. So it is when it states less than
+        the venue view has, of an execution that the entry stream has not told yet: the stream is
+        late, and nothing was unsaid. A lost bust is of an execution that it had told. And when
+        nothing more was executed, what the two say has to differ for a while: drop copy's word of a
+        moment ago may have been sent after the row, and overtaken it.
+        """
+        entry, venue = order.entry, order.venue
+        if venue.state == "unknown":
+            return False
+        snapshot = self.open.get((row.channel, row.request_id))
+        if row.poss_dup and (snapshot is None or order in snapshot.spared):
+            return True
+        cum = venue.cum if row.cum_qty is None else nanos(row.cum_qty)
+        if cum == venue.cum:
+            began_ns = None if snapshot is None else snapshot.now_ns
+            return began_ns is not None and 0 <= order.since_ns > began_ns - UNDER_WAY_NS
+        if not entry.cum <= cum < venue.cum:
+            return False
+        newest = next(reversed(venue.fills), None) if venue.fills else None
+        return entry.fills is None or newest not in entry.fills
 
     def row(self, event: MassStatusRow, order: Order | None) -> Snapshot | None:
         """A row about an order came; returns the snapshot if it is complete with it.

@@ -292,7 +292,7 @@ class Orders:
         order = self._identity.find(row, STATUS, now_ns)
         if order is not None:
             kind = SNAPSHOT_ROW if self._snapshots.is_first_word(row, order) else STATUS
-            behind = row.channel is None and _behind(order, row, kind)
+            behind = row.channel is None and self._snapshots.is_behind(row, order)
             if row.channel is None:
                 self._tell(order, order.entry, order.venue, row, kind, now_ns)
             if not behind:
@@ -417,22 +417,6 @@ class Orders:
         return order_store.Room(
             self._index, self.counts, self._requests, self._marks, self._snapshots
         )
-
-
-def _behind(order: Order, row: events.MassStatusRow, kind: ExecRow) -> bool:
-    """Is a snapshot's row on the entry stream behind what drop copy has told?
-
-    It is when it was told by replay, long after it was sent. So it is when it states less than the
-    venue view has, of an execution that the entry stream has not told yet: the stream is late, and
-    nothing was unsaid. A lost bust is of an execution that it had told.
-    """
-    entry, venue = order.entry, order.venue
-    if row.poss_dup and kind is not SNAPSHOT_ROW:
-        return venue.state != "unknown"
-    if row.cum_qty is None or not entry.cum <= nanos(row.cum_qty) < venue.cum:
-        return False
-    newest = next(reversed(venue.fills), None) if venue.fills else None
-    return entry.fills is None or newest not in entry.fills
 
 
 def _standing(order: Order) -> tuple[int, int, int, int]:
