@@ -1,4 +1,4 @@
-"""The floor of the end-to-end figures, a process: consume and decode as the service does; no more.
+"""The floor of the end-to-end figures, a process: consume as the service does, decode, no more.
 
 `python -m bench.floor EVENTS`, with the service's settings. Prints the `Mark` at a tenth of the
 events and the one at the end, as JSON.
@@ -11,10 +11,10 @@ import time
 
 import uvloop
 
+from bench.plain_decoding import plain_decode
 from bench.stage import Mark, now_s
 from reconverge.cli.run import options
 from reconverge.connection import connection
-from reconverge.core.decode import decode
 from reconverge.settings import load
 from reconverge.stream.kafka_log import KafkaLog
 
@@ -32,7 +32,7 @@ async def floor(events: int) -> list[Mark]:
             polled = await tail.poll(topics, limits.buffered_records, deadlines.idle_s)
             for records in polled.values():
                 for record in records:
-                    decode(record.value)
+                    plain_decode(record.value)
                 taken += len(records)
         marks.append(Mark(taken, now_s(), time.process_time()))
     await tail.close()
