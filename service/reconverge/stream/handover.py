@@ -5,13 +5,12 @@ void the old owner's last snapshot and make the new one fold its suffix again; a
 makes the takeover short. It is never needed for safety.
 """
 
-from itertools import chain
-
 from reconverge.stream.clock import Clock
 from reconverge.stream.log import RECORDS_AT_ONCE, Log, Record
 from reconverge.stream.options import Options
 from reconverge.stream.records import Snapshot, counts, decode
 
+_NS = 1_000_000_000
 _NS_PER_MS = 1_000_000
 
 
@@ -20,25 +19,26 @@ async def await_predecessor(log: Log, options: Options, clock: Clock) -> None:
 
     An owner shows life by its journal records, and while it dumps its state, by the chunks.
     """
-    journal, deadlines = options.topics.journal, options.deadlines
-    spans = {topic: await log.span(topic) for topic in (journal, options.topics.snapshots)}
-    newest = {topic: end - 1 for topic, (start, end) in spans.items() if end > start}
-    if journal not in newest:
+    topics, deadlines = options.topics, options.deadlines
+    start, end = await log.span(topics.journal)
+    if start == end:
         return
-    tail = await log.follow(newest)
+    _, chunks = await log.span(topics.snapshots)
+    tail = await log.follow({topics.journal: end - 1})
     try:
-        give_up_ns = clock.now_ns() + int(deadlines.handover_s * 1e9)
-        life_ms, heard, released = 0, False, False
+        give_up_ns = clock.now_ns() + int(deadlines.handover_s * _NS)
+        life_ns: int | None = None  # until the newest record is read, nobody is known to be silent
         while clock.now_ns() < give_up_ns:
-            polled = await tail.poll(list(newest), RECORDS_AT_ONCE, deadlines.tick_s)
-            for record in chain.from_iterable(polled.values()):
-                life_ms = max(life_ms, record.timestamp)
-            if polled.get(journal):
-                heard = True
-                released = _released(polled[journal][-1])
-            silence_ms = clock.now_ns() // _NS_PER_MS - life_ms
-            if released or (heard and silence_ms > deadlines.silence_s * 1_000):
-                return
+            polled = await tail.poll([topics.journal], RECORDS_AT_ONCE, deadlines.tick_s)
+            for record in polled.get(topics.journal, ()):
+                if _released(record):
+                    return
+                life_ns = max(life_ns or 0, record.timestamp * _NS_PER_MS)
+            if life_ns is not None and clock.now_ns() - life_ns > deadlines.silence_s * _NS:
+                _, now = await log.span(topics.snapshots)
+                if now == chunks:
+                    return
+                chunks, life_ns = now, clock.now_ns()
     finally:
         await tail.close()
 
