@@ -238,6 +238,8 @@ def test_reentry_needs_everything_held_for_the_dwell(missing: dict[str, Any]) ->
 def test_hysteresis_parity_lost_is_divergence(state: State, loss: dict[str, Any]) -> None:
     assert machine_in(state).step(facts(**loss)).to_state is D  # type: ignore[union-attr]
     assert machine_in(state).step(facts(confidence=0.80)) is None
+    at_the_alarm = doubtful(similarity=Policy().similarity.alarm)
+    assert machine_in(state).step(facts(reading=at_the_alarm)) is None
 
 
 def test_stable_needs_confidence_for_the_sla_and_nothing_ambiguous() -> None:
@@ -247,6 +249,10 @@ def test_stable_needs_confidence_for_the_sla_and_nothing_ambiguous() -> None:
     assert machine.step(facts(5_001)) is None
     assert machine.step(facts(15_000)) is None
     assert machine.step(facts(15_001)).to_state is S  # type: ignore[union-attr]
+    just = facts(0, confidence=Policy().recovery.stable_confidence)
+    machine = machine_in(C)
+    assert machine.step(just) is None
+    assert machine.step(just._replace(now_ns=10_000 * MS)).to_state is S  # type: ignore[union-attr]
 
 
 def test_probation_ends_in_health() -> None:
