@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from jsonschema import Draft7Validator, Draft202012Validator
 
 from reconverge.contract import publish
+from reconverge.contract.examples import WRITTEN
 from reconverge.contract.schemas import EVENTS, OUTPUTS
 from reconverge.core.decode import decode
 from reconverge.core.effects import Effect
@@ -89,6 +90,23 @@ def test_what_a_schema_admits_is_decoded_and_survives_a_round_trip(
     again = encode(model)
     assert read_as.decode(again) == model
     Draft202012Validator(schema).validate(json.loads(again))
+
+
+DECIMALS = [
+    (name, field)
+    for name in MODELS
+    for field, spec in schema_of(name)["properties"].items()
+    if "pattern" in str(spec)
+]
+
+
+@pytest.mark.parametrize(("name", "field"), DECIMALS)
+@pytest.mark.parametrize(
+    "text", ["", "1x", "1e3", "NaN", "1.", "12\n", "٣", "1" * 19, "0.1234567890"]
+)
+def test_a_decimal_that_is_none_is_refused(name: str, field: str, text: str) -> None:
+    with pytest.raises(msgspec.ValidationError):
+        msgspec.json.decode(json.dumps(WRITTEN[name] | {field: text}), type=MODELS[name])
 
 
 def test_the_asyncapi_document_follows_the_official_schema() -> None:

@@ -3,8 +3,8 @@
 Field types, the immutable bases of messages and their parts, the envelope of every input, and the
 one encoder; no message of its own.
 
-Messages are msgspec structs, because decoding is the largest single cost of an event: straight from
-bytes to a checked struct in a sixth of the time that pydantic takes (docs/performance.md). A
+Messages are msgspec structs, because decoding was the largest single cost of an event: straight
+from bytes to a checked struct in half the time that pydantic takes (docs/performance.md). A
 constructor checks exact decimals only; what comes from outside goes through ``core.decode``.
 """
 
@@ -61,21 +61,21 @@ class Part(Struct, frozen=True, gc=False):
                     nanos(text)
 
 
-class _Decimals(dict[type[Part], "Reader | None"]):
-    """Reads the decimal fields of a part, all at once; found when first asked for."""
-
-    def __missing__(self, part: type[Part]) -> "Reader | None":
-        fields = msgspec.structs.fields(part)
-        names = [field.name for field in fields if _is_decimal(field.type)]
-        reader = self[part] = attrgetter(*names, *names[:1]) if names else None  # of one: no tuple
-        return reader
-
-
 class Reader(Protocol):
     """An ``attrgetter`` of several names."""
 
     def __call__(self, part: Part, /) -> tuple[str | None, ...]:
         """The values of those fields."""
+
+
+class _Decimals(dict[type[Part], Reader | None]):
+    """Reads the decimal fields of a part, all at once; found when first asked for."""
+
+    def __missing__(self, part: type[Part]) -> Reader | None:
+        fields = msgspec.structs.fields(part)
+        names = [field.name for field in fields if _is_decimal(field.type)]
+        reader = self[part] = attrgetter(*names, *names[:1]) if names else None  # of one: no tuple
+        return reader
 
 
 _DECIMALS: Final = _Decimals()
