@@ -32,10 +32,16 @@ def main() -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=(*BENCHMARKS, *ON_DEMAND), metavar="NAME")
+    parser.add_argument("names", nargs="*", type=_known, metavar="NAME")  # with choices, one must
     parser.add_argument("--seconds", type=float, default=600.0, help="of a soak (default: 600)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all rounds there as well")
     return parser
+
+
+def _known(name: str) -> str:
+    if name not in BENCHMARKS + ON_DEMAND:
+        raise argparse.ArgumentTypeError(f"{name}: not one of {', '.join(BENCHMARKS + ON_DEMAND)}")
+    return name
 
 
 if __name__ == "__main__":

@@ -87,9 +87,9 @@ class Worker:
 
     def stop(self) -> None:
         """Leave in order: finish the batch, write a snapshot, release the partition."""
-        self._stopping.set()
-        if self._waiting:
+        if self._waiting and not self._stopping.is_set():
             self._waiting.reschedule(0)
+        self._stopping.set()
 
     async def run(self) -> None:
         """Serve until `stop`, then return.
