@@ -231,11 +231,13 @@ class Counts:
 
     def _keep(self, order: Order, now_ns: int) -> None:
         """Remember a finished order for a while only; forget those whose time has come."""
-        over = self._index.over
+        alive, over = self._index.alive, self._index.over
         order.over = not (order.entry.open or order.venue.open or order.requests)
         if not order.over:
             over.pop(order, None)
+            alive[order] = None
             return
+        alive.pop(order, None)
         over.setdefault(order, now_ns)
         while over:
             oldest, since_ns = next(iter(over.items()))

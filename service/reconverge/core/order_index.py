@@ -6,7 +6,6 @@ a message names both. Nothing here weighs what a message says of the order.
 """
 
 from collections import OrderedDict
-from itertools import chain, filterfalse
 from operator import attrgetter
 from typing import Final, Literal
 
@@ -133,15 +132,15 @@ def real_order_id(text: str | None) -> str | None:
 class Index:
     """The records of one session, by every id they go by."""
 
-    __slots__ = ("by_cl_ord_id", "by_order_id", "count", "over", "rank")
+    __slots__ = ("alive", "by_cl_ord_id", "by_order_id", "over", "rank")
 
     def __init__(self) -> None:
         self.by_order_id: dict[str, Order] = {}
         self.by_cl_ord_id: dict[str, Order] = {}
+        self.alive: dict[Order, None] = {}
+        """Orders with something open or in flight, or of which nothing has been said yet."""
         self.over: OrderedDict[Order, int] = OrderedDict()
         """Orders with nothing open and nothing in flight, and since when; the longest so first."""
-        self.count = 0
-        """Records held."""
         self.rank = 0
         """Records ever made."""
 
@@ -149,27 +148,25 @@ class Index:
         """A new record, by no id yet."""
         order = Order(self.rank, tally, View(), View())
         self.rank += 1
-        self.count += 1
+        self.alive[order] = None
         return order
+
+    @property
+    def count(self) -> int:
+        """Records held."""
+        return len(self.alive) + len(self.over)
 
     def get(self, any_id: str) -> Order | None:
         """The record that goes by this id, the venue's meaning first."""
         return self.by_order_id.get(any_id) or self.by_cl_ord_id.get(any_id)
 
     def orders(self) -> list[Order]:
-        """Every record, in order of first appearance. O(n log n).
-
-        Finished ones may have lost every id to others.
-        """
-        named = chain(self.by_cl_ord_id.values(), self.by_order_id.values(), self.over)
-        found = dict.fromkeys(named)
-        return sorted(found, key=attrgetter("rank"))
+        """Every record, in order of first appearance. O(n log n)."""
+        return sorted([*self.alive, *self.over], key=attrgetter("rank"))
 
     def live(self) -> list[Order]:
         """Those with something open or in flight, in order of first appearance. O(n log n)."""
-        named = chain(self.by_cl_ord_id.values(), self.by_order_id.values())
-        found = dict.fromkeys(filterfalse(attrgetter("over"), named))
-        return sorted(found, key=attrgetter("rank"))
+        return sorted(self.alive, key=attrgetter("rank"))
 
     def name_order(self, order: Order, order_id: str) -> None:
         """The venue calls the order by this id, from here on if it had another."""
@@ -220,7 +217,6 @@ class Index:
         for order_id in order.order_ids():
             if self.by_order_id.get(order_id) is order:
                 del self.by_order_id[order_id]
-        self.count -= 1
 
     def absorb(self, kept: Order, other: Order) -> None:
         """Make two records one (R22). Sums are the caller's to settle."""
@@ -235,7 +231,7 @@ class Index:
             if self.by_order_id.get(order_id) is other:
                 self.name_order(kept, order_id)
                 self.by_order_id[order_id] = kept
-        self.count -= 1
+        self.alive.pop(other, None)
         for view, leg in zip(views, legs, strict=True):
             view.leg = max(kept.position(leg), 0)
         kept.parent_id = kept.parent_id or other.parent_id

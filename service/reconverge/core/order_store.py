@@ -112,13 +112,14 @@ def _columns(orders: list[Order]) -> list[list[Any]]:
 
 def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None:
     index, counts = room.index, room.counts
-    columns = [map(int, items[at]) if at in _WIDE else items[at] for at in range(len(items))]
-    for row in zip(*columns, strict=True):
-        order = Order(row[0], counts.tally(row[5]), View(*row[11:18]), View(*row[18:]))
+    views = zip(_views(items[11:18]), _views(items[18:]), strict=True)
+    for (entry, venue), row in zip(views, zip(*items[:11], strict=True), strict=True):
+        order = Order(row[0], counts.tally(row[5]), entry, venue)
         (
             _, order.order_id, former_ids, cl_ord_ids, parent_id, _, order.submitted,
-            order.since_ns, order.price, order.requested, requests,
-        ) = row[:11]  # fmt: skip
+            order.since_ns, price, requested, requests,
+        ) = row  # fmt: skip
+        order.price, order.requested = int(price), int(requested)
         order.cl_ord_ids = (cl_ord_ids,) if isinstance(cl_ord_ids, str) else tuple(cl_ord_ids)
         if former_ids is not None:
             order.former_ids = tuple(former_ids)
@@ -130,12 +131,16 @@ def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None
             index.by_cl_ord_id[cl_ord_id] = order
         for order_id in order.order_ids():
             index.by_order_id[order_id] = order
+        index.alive[order] = None
         found.append(order)
-    index.count = len(found)
 
 
-_WIDE: Final = frozenset({8, 9, 14, 15, 16, 17, 21, 22, 23, 24})
-"""Columns of quantities and prices, which may be text."""
+def _views(columns: list[list[Any]]) -> list[View]:
+    """Quantities may be text: ``_numbers``."""
+    return [
+        View(state, mark, leg, int(open_qty), int(qty), int(cum), int(booked))
+        for state, mark, leg, open_qty, qty, cum, booked in zip(*columns, strict=True)
+    ]
 
 
 def _request_row(request: Request) -> list[Any]:
@@ -189,15 +194,22 @@ def _load_others(items: list[Any], found: list[Order], _room: Room) -> None:
 
 def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
     for place, at_ns in items:
-        found[place].over = True
-        room.index.over[found[place]] = at_ns
+        order = found[place]
+        order.over = True
+        del room.index.alive[order]
+        room.index.over[order] = at_ns
 
 
 def _owner_rows(found: list[Order], places: dict[Order, int], index: Index) -> Iterator[list[Any]]:
     """Ids that an order still lists though another has taken them over, or nobody has them."""
+    by_order_id, by_cl_ord_id = index.by_order_id, index.by_cl_ord_id
     for order in found:
+        own = by_order_id.get(order.order_id or "") is order and not order.former_ids
+        ours = order.cl_ord_ids
+        if own and len(ours) == 1 and by_cl_ord_id.get(ours[0]) is order:
+            continue  # as a rule
         for by_client, ids in enumerate((order.order_ids(), order.cl_ord_ids)):
-            by_id = index.by_cl_ord_id if by_client else index.by_order_id
+            by_id = by_cl_ord_id if by_client else by_order_id
             for text in ids:
                 owner = by_id.get(text)
                 if owner is not order:
