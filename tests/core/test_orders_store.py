@@ -49,6 +49,17 @@ def stored(orders: Orders) -> list[list[Any]]:
     return [orjson.loads(orjson.dumps(row)) for row in orders.dump()]
 
 
+COUNTERS = (
+    "ambiguous_notional", "both", "difference", "disagreeing", "in_flight", "open_notional",
+    "orders", "sum_max", "union",
+)  # fmt: skip
+
+
+def counted(orders: Orders) -> list[list[int]]:
+    tallies = [orders.total, *map(orders.symbol, orders.symbols())]
+    return [[getattr(tally, name) for name in COUNTERS] for tally in tallies]
+
+
 def test_a_dump_restores_everything_and_is_plain_json() -> None:
     script = Script()
     script.run(BUSY)
@@ -57,6 +68,7 @@ def test_a_dump_restores_everything_and_is_plain_json() -> None:
     loaded = Orders.load(stored(script.orders))
     again = loaded.watch_grace(500 * MS_NS)
     assert stored(loaded) == stored(script.orders)
+    assert counted(loaded) == counted(script.orders)
     assert [again.symbol(s) for s in "ST"] == [grace.symbol(s) for s in "ST"]
     assert again.next_deadline_ns == grace.next_deadline_ns
     twin = Script(loaded)

@@ -11,12 +11,14 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from reconverge.core.effects import Alert, Cap, Effect, Episode, ShadowCap, Transition
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.policy import parse
 from reconverge.core.venue import Venue, parse_venue
+from reconverge.core.wire import encode
 from tests.scenarios import probes
 from tests.scenarios.words import SECOND_NS, START_NS, Place, Vocabulary, merged, value
 
@@ -27,6 +29,7 @@ _PERFECT: Final = frozenset({
     "confidence 1.000", "LSS 1.0000", "quantity 1.0000", "outstanding 0", "lag 0 ms",
 })  # fmt: skip
 """Figures of a transition that nobody needs to read."""
+_EFFECTS: Final = msgspec.json.Decoder(Effect)
 _TIME: Final = frozenset({"tick", "beats"})
 
 
@@ -168,6 +171,7 @@ class Scenario:
         self._fresh += found
         self.effects += found
         for effect in found:
+            assert _EFFECTS.decode(encode(effect)) == effect, "the contract cannot hold it"
             if isinstance(effect, Cap):
                 self.vocabulary.caps[effect.session] = effect.sequence
             elif isinstance(effect, Transition):
