@@ -37,6 +37,13 @@ def test_how_deep_a_record_may_nest_does_not_depend_on_the_reader(
         assert refused.value.disposition == "malformed"
 
 
+def test_a_string_that_never_ends_is_looked_through_once() -> None:
+    """Searched from each of its quotes anew, a record of a megabyte would take an hour."""
+    with pytest.raises(Undecodable) as refused:
+        decode(b'{"odd":%b"%b' % (b"[]" * 600, b'\\"' * 400_000))
+    assert refused.value.disposition == "malformed"
+
+
 def test_a_record_without_a_value_is_malformed() -> None:
     with pytest.raises(Undecodable) as refused:
         decode(None)

@@ -26,7 +26,9 @@ M = TypeVar("M", bound=Message)
 
 _decode: Final = msgspec.json.Decoder(Event).decode
 _KINDS: Final = frozenset(kind(model) for model in get_args(Event))
-_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_UNREADABLE: Final = (msgspec.DecodeError, UnicodeDecodeError)
+_STRING: Final = re.compile(rb'"(?:[^"\\]|\\.)*"?')
+"""One that never ends matches too: else each quote in it would be searched from again."""
 _BRACKET: Final = re.compile(rb"[\[\]{}]")
 
 
@@ -47,7 +49,7 @@ def decode(raw: bytes | None) -> Event:
         _refuse_nesting(raw)
     try:
         event: Event = _decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except _UNREADABLE as error:
         raise Undecodable(_disposition(raw), told(error)) from None
     return event
 
@@ -77,7 +79,7 @@ class _Head(msgspec.Struct):
 def _disposition(raw: bytes) -> Disposition:
     try:
         head = msgspec.json.decode(raw, type=_Head)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except _UNREADABLE:
         return "malformed"
     # Version first: under another major version even a known type may mean something else.
     if type(head.v) is int and head.v != SCHEMA_MAJOR:
