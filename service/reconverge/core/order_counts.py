@@ -176,7 +176,6 @@ class Counts:
             since_ns = self._withdraw(order)
             if since_ns >= 0:
                 began.append(since_ns)
-        self._index.over.pop(other, None)
         self._index.absorb(kept, other)
         if not kept.tally.symbol:
             kept.tally = other.tally

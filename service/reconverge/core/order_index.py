@@ -232,6 +232,7 @@ class Index:
                 self.name_order(kept, order_id)
                 self.by_order_id[order_id] = kept
         self.alive.pop(other, None)
+        self.over.pop(other, None)
         for view, leg in zip(views, legs, strict=True):
             view.leg = max(kept.position(leg), 0)
         kept.parent_id = kept.parent_id or other.parent_id
