@@ -129,9 +129,10 @@ class Worker:
     async def _restore(self) -> Restored:
         context, started = self._context, perf_counter()
         async with context.restores:
-            restored = await restore(
-                self._log, context.folds, self._options, self._observer, self._journal.epoch
-            )
+            with memory.growing():
+                restored = await restore(
+                    self._log, context.folds, self._options, self._observer, self._journal.epoch
+                )
         size = restored.manifest.record.size_bytes if restored.manifest else 0
         seconds = perf_counter() - started
         self._observer.restored(
@@ -181,7 +182,8 @@ class Worker:
         if restored.lost:
             await self._write_snapshot(released=False)
         await self._committed()
-        memory.settle()  # routers have their caps already
+        await self._publisher.drained()  # routers have their caps before we pause
+        memory.settle()
         self.ready = self.served = True
         self._observer.owned(self._log.partition, owned=True)
 
