@@ -1,10 +1,14 @@
-"""The reference of the latency figures, a process: a bare echo, consume one record and send one.
+"""The references of the latency figures, a process: a bare echo, consume and send again.
 
-`python -m bench.echo`, with the service's settings. Whatever comes on an input topic goes to the
-topic of caps unchanged, through clients with the service's options. Runs until killed.
+`python -m bench.echo [journalled]`, with the service's settings. Whatever comes on an input topic
+goes to the topic of caps unchanged, through clients with the service's options. The journalled one
+first writes one record to the journal for all that it has polled, and waits for that to be durable,
+as anything must that is to answer for its effects. Runs until killed.
 """
 
 import asyncio
+import sys
+from typing import Final
 
 import uvloop
 from aiokafka import TopicPartition
@@ -14,21 +18,30 @@ from reconverge.connection import connection
 from reconverge.settings import load
 from reconverge.stream.kafka_log import _consumer, _producer
 
+_RECORD: Final = bytes(500)
+"""As long as the service's journal record of a small batch."""
 
-async def echo() -> None:
+
+async def echo(*, journalled: bool) -> None:
     """Answer for ever, and never wait for an answer's acknowledgement."""
     settings = load({})
     topics, deadlines = options(settings).topics, options(settings).deadlines
     consumer = _consumer(connection(settings), "echo", deadlines.fetch_s)
     producer = _producer(connection(settings), "echo", deadlines.append_s)
-    await asyncio.gather(consumer.start(), producer.start())
+    journal = _producer(connection(settings), "echo-journal", deadlines.append_s)
+    await asyncio.gather(consumer.start(), producer.start(), journal.start())
     partitions = [TopicPartition(topic, 0) for topic in topics.inputs]
     consumer.assign(partitions)
     await consumer.seek_to_beginning(*partitions)
-    async for record in consumer:
-        await producer.send(topics.caps, record.value, record.key, 0)
+    while True:
+        polled = await consumer.getmany(timeout_ms=1_000)
+        if journalled and polled:
+            await journal.send_and_wait(topics.journal, _RECORD, None, 0)
+        for records in polled.values():
+            for record in records:
+                await producer.send(topics.caps, record.value, record.key, 0)
 
 
 if __name__ == "__main__":
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(echo())
+        runner.run(echo(journalled="journalled" in sys.argv[1:]))
