@@ -63,6 +63,12 @@ class Limits:
 
     About ten milliseconds of work, during which nothing else runs.
     """
+    ahead_records: int = 200
+    """Records read ahead that are folded while the journal is busy with the batch before them.
+
+    That takes about as long as the journal does. Fewer had better wait for company: a batch once
+    cut takes nobody along, and who comes just after it waits for two.
+    """
     buffered_records: int = 4_000
     """Records of one input topic held ahead of their batch; above it the topic is not polled."""
     batches_unacknowledged: int = 8

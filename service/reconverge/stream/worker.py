@@ -4,7 +4,8 @@ Claim, restore, then batch after batch until stopped or superseded.
 
 The order of a batch is the protocol (docs/protocol.md): fold; set refused records aside and wait
 for that; append the journal record and wait for that, proving that no newer claim exists; only then
-publish. While one batch waits for the journal the next is fetched and folded, never more than one.
+publish. While one batch waits for the journal the next is fetched, never more than one. Under
+backlog it is folded meanwhile, too; else it stays open, for what comes until the journal has room.
 """
 
 import asyncio
@@ -220,6 +221,9 @@ class Worker:
             return {}
         finally:
             self._waiting = None
+        if self._commit and self._inputs.buffered < self._options.limits.ahead_records:
+            await self._committed()
+            await self._inputs.fetch(0)
         stretches = self._inputs.cut()
         self._flowing = bool(stretches)
         return stretches
