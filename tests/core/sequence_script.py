@@ -5,14 +5,14 @@
     < 11 again                           possible-resend
     < fill 5 10 dup                      gap fill 5, the next is 10
     < reset 50                           sequence reset, reset mode
-    < logon 7 reset expects 3            ResetSeqNumFlag, NextExpectedMsgSeqNum
+    < logon 7 reset expects 3            ResetSeqNumFlag, NextExpectedMsgSeqNum; - for no number
     > resend 5-9                         we asked for 5 to 9 (5- : everything from 5)
     @ 31                                 31 seconds from the start, deadlines fire
     snapshot 10 | vouch 5-9              what else proves numbers harmless
     ? next 11 open 5-9,12- lost 3 ...    readings
 
-A word `on:NAME` puts a line on drop-copy channel NAME, `seg:NAME` in a segment. Time stands still
-but for `@`.
+A word `on:NAME` puts a line on drop-copy channel NAME, `seg:NAME` in a segment; what a line finds
+is of its channel. Time stands still but for `@`.
 """
 
 from collections.abc import Callable
@@ -57,7 +57,8 @@ def _span_event(cls: type[Any]) -> Callable[[list[str]], tuple[type[Any], dict[s
 
 
 def _logon(words: list[str]) -> tuple[type[Any], dict[str, Any]]:
-    fields: dict[str, Any] = {"seq": int(words.pop(0)), "heartbeat_ms": 30_000}
+    seq = words.pop(0)
+    fields: dict[str, Any] = {"seq": None if seq == "-" else int(seq), "heartbeat_ms": 30_000}
     if "reset" in words:
         words.remove("reset")
         fields["reset_numbers"] = True
@@ -89,9 +90,11 @@ BUILDERS: dict[str, Callable[[list[str]], tuple[type[Any], dict[str, Any]]]] = {
 }
 
 
-def event(words: list[str], now_ns: int, *, outbound: bool) -> StreamEvent:
+def event(
+    words: list[str], now_ns: int, *, outbound: bool, channel: str | None = None
+) -> StreamEvent:
     """The event that a line's words describe."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, Any] = {"channel": channel}
     for word in [word for word in words if ":" in word]:
         words.remove(word)
         key, _, value = word.partition(":")
@@ -130,10 +133,19 @@ def _each(words: list[str]) -> list[list[str]]:
 
 
 class Script:
-    """Runs lines against one session's numbers and checks what each says."""
+    """Runs lines against one session's numbers and checks what each says.
 
-    def __init__(self, venue: Venue | None = None, limits: Limits | None = None) -> None:
+    ``channel``: where a line is that names none; None is order entry.
+    """
+
+    def __init__(
+        self,
+        venue: Venue | None = None,
+        limits: Limits | None = None,
+        channel: str | None = None,
+    ) -> None:
         self.sequences = Sequences(venue or Venue(), limits)
+        self.channel = channel
         self.now_ns = 0
 
     def run(self, text: str) -> "Script":
@@ -150,10 +162,13 @@ class Script:
         if verb == "?":
             self._check(words, line)
             return
+        channel = next((word[3:] for word in words if word.startswith("on:")), self.channel)
         accepted = self._play(verb, words)
         kinds = [finding.kind for finding in self.sequences.findings]
+        told_of = {finding.channel for finding in self.sequences.findings}
         self.sequences.findings.clear()
         assert kinds == found.split(), f"{line}: found {kinds}"
+        assert told_of <= {channel}, f"{line}: told of {told_of}"
         if accepted is not None:
             assert accepted == (verdict.strip() != "ignored"), f"{line}: accepted {accepted}"
 
@@ -172,18 +187,18 @@ class Script:
             segment = words[1].removeprefix("seg:") if len(words) > 1 else None
             first, last = span(words[0])
             assert last is not None
-            self.sequences.vouch(None, segment, first, last, self.now_ns)
+            self.sequences.vouch(self.channel, segment, first, last, self.now_ns)
         return None
 
     def _pass(self, verb: str, words: list[str]) -> bool | None:
-        event_ = event(words, self.now_ns, outbound=verb == ">")
+        event_ = event(words, self.now_ns, outbound=verb == ">", channel=self.channel)
         if verb == "<":
             return self.sequences.accept(event_, self.now_ns)
         self.sequences.sent(event_, self.now_ns)
         return None
 
     def _check(self, words: list[str], line: str) -> None:
-        channel = segment = None
+        channel, segment = self.channel, None
         for word in [word for word in words if ":" in word]:
             words.remove(word)
             key, _, value = word.partition(":")

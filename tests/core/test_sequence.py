@@ -34,14 +34,16 @@ def rules() -> Iterator[tuple[str, str]]:
 RULES = dict(rules())
 
 
+@pytest.mark.parametrize("channel", [None, "PRIMARY"])
 @pytest.mark.parametrize("name", RULES)
-def test_rule(name: str) -> None:
+def test_rule(name: str, channel: str | None) -> None:
+    """Order entry and drop copy follow the same rules."""
     script = RULES[name]
     venue = "bounded"
     if script.startswith("venue "):
         first, _, script = script.partition("\n")
         venue = first.removeprefix("venue ")
-    Script(VENUES[venue], Limits(attempts_max=5)).run(script)
+    Script(VENUES[venue], Limits(attempts_max=5), channel).run(script)
 
 
 def test_r16_not_applied_uses_up_its_number_only() -> None:
@@ -190,13 +192,31 @@ def test_a_source_without_numbers_is_complete_as_it_speaks() -> None:
 
 
 def test_findings_say_which_numbers_of_which_segment() -> None:
-    sequences = Script(BOUNDED).sequences
-    for words in (["1", "seg:a"], ["5", "seg:a"]):
-        sequences.accept(event(words, 0, outbound=False), 0)
-    for span in ("2-4", "2-"):
-        sequences.sent(event(["resend", span, "seg:a"], 0, outbound=True), 0)
+    sequences = Sequences(BOUNDED, Limits(attempts_max=9))
+    for line in (
+        "< 1", "< 9", "> resend 2-8", "< 2 dup", "< 5 dup", "< fill 3 9 dup",
+        "< 13", "> resend 10-12", "> resend 10-",
+        "> logon 9 expects 11", "< logon 15 expects 10", "< logon 1 reset",
+    ):  # fmt: skip
+        direction, *words = line.split()
+        hear = sequences.sent if direction == ">" else sequences.accept
+        hear(event([*words, "seg:a"], 0, outbound=direction == ">"), 0)
     assert [finding.detail for finding in sequences.findings] == [
-        "2-4 missing (segment a)",
-        "2-4 requested (segment a)",
-        "2- requested (segment a)",
+        f"{detail} (segment a)"
+        for detail in (
+            "2-8 missing",
+            "2-8 requested",
+            "3-4 missing inside the answer to 2-8",
+            "2-8",
+            "complete up to 9",
+            "10-12 missing",
+            "10-12 requested",
+            "10- requested",
+            "11-14 expected by our logon",
+            "10-12: numbers restarted",
+            "10-: numbers restarted",
+            "11-14: numbers restarted",
+            "4 missing when epoch 0 ended at 15",
+            "epoch 0 ended at 15",
+        )
     ]

@@ -102,11 +102,11 @@ class Numbering(Watermark):
             return False
         self._answered(seq, seq, now_ns)
         was_whole = self.is_whole
-        if self.lost.discard(seq) or self.excused.discard(seq):
+        recovered = self.lost.discard(seq) or self.excused.discard(seq)
+        if recovered:
             self.recovery.add(1, now_ns)
-            self._settle(now_ns, was_whole=was_whole)
-            return True
-        return seq < self.base
+        self._settle(now_ns, was_whole=was_whole)  # it may be the last one of an answer's chunk
+        return recovered or seq < self.base
 
     # -- gap fills -----------------------------------------------------------------------------
 

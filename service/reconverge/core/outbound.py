@@ -17,7 +17,7 @@ class Outbound:
 
     def __init__(self) -> None:
         self.next_seq = 0  # the number our next message will carry
-        self.logon_seq = 0  # of our last logon
+        self.logon_seq = 0  # of our last logon, until the peer logs on for another reason
         self.logon_sent = False  # that logon is unanswered
         self.reset_sent = False  # and asked for a restart
         self.reset_owed = False  # the peer restarted: our next logon with the flag answers it
@@ -31,7 +31,7 @@ class Outbound:
             self.lacks_from = last + 1
             if last >= self.lacks_to:
                 self.lacks_from = self.lacks_to = 0
-        if last >= self.next_seq:
+        if last >= (self.next_seq or 1):  # R15: zero is no number
             self.next_seq = last + 1
 
     def logon(self, event: Logon) -> None:
@@ -53,6 +53,8 @@ class Outbound:
         self.reset_owed = restarts and not asked
         if self.reset_owed:
             self.restarted()
+        if not asked:
+            self.logon_seq = 0
         return restarts, asked
 
     def restarted(self) -> None:
