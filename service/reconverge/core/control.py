@@ -112,7 +112,7 @@ class Control:
         move = self.machine.fail(now_ns)
         self.failure_event_ns = note.event_ns
         self.in_flight_at_failure = truth.orders.in_flight_total > 0
-        self._recoveries_at_doubt = truth.recoveries
+        self._recoveries_at_doubt = self._recoveries
         self._moved(move, note.detail, now_ns)
         if self.episode is not None:
             self.episode.failed(note.event_ns, now_ns)
@@ -177,7 +177,7 @@ class Control:
 
     def _facts(self, survey: Survey, reading: Reading, trust: float, now_ns: int) -> Facts:
         truth = self.truth
-        replaying = truth.recoveries > self._recoveries_at_doubt or truth.sequences.awaiting
+        replaying = self._recoveries > self._recoveries_at_doubt or truth.sequences.awaiting
         return Facts(
             now_ns=now_ns,
             path_up=truth.path_up is True,
@@ -192,11 +192,16 @@ class Control:
             policy=self.policy,
         )
 
+    @property
+    def _recoveries(self) -> int:
+        """Signs of a recovery so far, a number replayed among them: our request may be unseen."""
+        return self.truth.recoveries + self.truth.sequences.replayed_total
+
     def _left(self, move: Move) -> None:
         """What a move on a level means for the cycle, before it is recorded."""
         if move.to_state is State.STATE_DIVERGED and move.signal not in _DATED:
             # A doubt without a failure dates itself: evidence from before it does not count.
-            self._recoveries_at_doubt = self.truth.recoveries
+            self._recoveries_at_doubt = self._recoveries
             self.failure_event_ns = self.truth.event_ns
         if move.to_state is State.REPLAY_SYNCING:
             self.in_flight_at_failure = False
