@@ -122,7 +122,7 @@ class Truth:
         self.failed = False
         """A hard failure that the path has not recovered from: what follows is part of it."""
         self.recoveries = 0
-        """Resends begun, numbers replayed, snapshots begun and attestations, ever."""
+        """Resends and snapshots begun, and attestations, ever."""
         self.recovery_failures = 0
         """Resends rejected, timed out or released, ever."""
         self.snapshot_event_ns = -1
@@ -227,7 +227,6 @@ class Truth:
         if self.path_up is True:
             self._note("path_down", "", event_ns)
         self.path_up = path_up
-        self._watch_path = True
 
     def _fail(self, cause: str, detail: str, event_ns: int) -> None:
         """A hard failure, unless it is only the next sign of one already known."""
@@ -309,6 +308,7 @@ class Truth:
         else:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
         self.orders.attested(event.orders_not_working, now_ns)
+        self._report(event.event_ns)
         self.recoveries += 1
         self._weigh(event.event_ns)
         self._unpark("attested")
