@@ -11,6 +11,7 @@ from reconverge.core.effects import Cap, Episode, ShadowCap
 from reconverge.core.policy import Policy, parse
 from reconverge.core.truth import Truth
 from tests.scenarios.transcript import Scenario
+from tests.scenarios.words import SECOND_NS, START_NS
 
 BOTH = "+0 entry+DC1< logon\n"
 
@@ -98,6 +99,19 @@ def test_a_shadow_moves_and_caps_and_tells_nothing_else() -> None:
     assert kinds == {"shadow_cap"}
     policies = {e.policy.id for e in scenario.effects if isinstance(e, Cap | Episode)}
     assert policies == {"default"}
+
+
+def test_a_decision_is_kept_with_its_own_time_where_the_router_tells_it() -> None:
+    scenario = Scenario()
+    decided = START_NS + SECOND_NS // 2
+    scenario.play(
+        BOTH + f"+0 entry< disconnect\n+1 entry> new A decision_ns={decided}\n+1 entry> new B"
+    )
+    episode = scenario.partition.sessions["S"].control.episode
+    assert episode is not None
+    assert [(at_ns, child) for at_ns, child, *_ in episode.decisions] == [
+        (decided, "A"), (START_NS + 2 * SECOND_NS, "B"),
+    ]  # fmt: skip
 
 
 def test_what_the_router_says_outside_an_episode_is_of_no_account() -> None:

@@ -5,6 +5,7 @@ import pytest
 from msgspec import ValidationError
 
 from reconverge.core.decode import NESTING_MAX, Undecodable, checked, decode
+from reconverge.core.desk import SchedulePoint
 from reconverge.core.events import NewOrder
 
 
@@ -23,12 +24,17 @@ def test_the_first_fault_is_spelt_out_with_its_place() -> None:
 @pytest.mark.parametrize(
     ("levels", "readable"), [(NESTING_MAX - 1, True), (NESTING_MAX, False), (100_000, False)]
 )
+@pytest.mark.parametrize(
+    ("before", "opening", "closing"),
+    [(b"", b"[", b"]"), (b"", b'{"a":', b"}"), (b"[]," * NESTING_MAX, b"[", b"]")],
+    ids=["lists", "tables", "after many beside it"],
+)
 def test_how_deep_a_record_may_nest_does_not_depend_on_the_reader(
-    levels: int, readable: bool
+    before: bytes, opening: bytes, closing: bytes, levels: int, readable: bool
 ) -> None:
     """A decoder's own limit counts the frames of its caller, and those differ in a restore."""
-    raw = b'{"type":"heartbeat","session":"S","event_ns":1,"ingest_ns":2,"odd":["\\"[[", %b%b]}'
-    record = raw % (b"[" * (levels - 1), b"]" * (levels - 1))
+    raw = b'{"type":"heartbeat","session":"S","event_ns":1,"ingest_ns":2,"odd":["\\"[[", %b%b0%b]}'
+    record = raw % (before, opening * (levels - 1), closing * (levels - 1))
     if readable:
         assert decode(record).session == "S"
     else:
@@ -48,12 +54,17 @@ def test_a_record_without_a_value_is_malformed() -> None:
     with pytest.raises(Undecodable) as refused:
         decode(None)
     assert refused.value.disposition == "malformed"
+    assert str(refused.value) == "malformed: the record has no value"
 
 
 def test_a_constructor_checks_decimals_and_checked_everything() -> None:
     order = {"session": "S", "event_ns": 1, "ingest_ns": 1, "symbol": "A", "side": "buy"}
+    for wrong in ({"qty": "1e3"}, {"qty": "1", "price": "1e3"}):
+        with pytest.raises(ValueError, match="is no decimal"):
+            NewOrder(**order, cl_ord_id="C", **wrong)  # type: ignore[arg-type]
+    assert SchedulePoint(at_ns=1, cum_qty="1.5").cum_qty == "1.5"
     with pytest.raises(ValueError, match="is no decimal"):
-        NewOrder(**order, cl_ord_id="C", qty="1e3")  # type: ignore[arg-type]
+        SchedulePoint(at_ns=1, cum_qty="1e3")
     unchecked = NewOrder(**order, cl_ord_id="", qty="1")  # type: ignore[arg-type]
     with pytest.raises(ValidationError, match="length >= 1"):
         checked(unchecked)

@@ -158,7 +158,9 @@ def test_no_proof_of_parity_within_the_grace_is_divergence() -> None:
 
 
 def test_a_clear_path_is_still_verified_by_replay() -> None:
-    assert machine_in(F).step(facts()).to_state is R  # type: ignore[union-attr]
+    at_target = doubtful(similarity=Policy().similarity.target)
+    for clear in (CLEAN, at_target):
+        assert machine_in(F).step(facts(reading=clear)).to_state is R  # type: ignore[union-attr]
 
 
 def test_s8_a_path_that_is_up_moves_nothing_out_of_divergence_by_itself() -> None:
@@ -199,6 +201,8 @@ def test_parity_that_was_held_and_lost_fails_the_recovery() -> None:
     fresh = machine_in(R)
     assert fresh.step(facts(0, reading=low)) is None
     assert fresh.step(facts(100)) is None
+    at_the_alarm = doubtful(similarity=Policy().similarity.alarm)
+    assert fresh.step(facts(150, reading=at_the_alarm)) is None
     assert fresh.step(facts(200, reading=low)).signal is Signal.RECOVERY_FAILED  # type: ignore[union-attr]
 
 
@@ -215,7 +219,8 @@ def test_parity_that_was_held_and_lost_fails_the_recovery() -> None:
 )
 def test_reentry_needs_everything_held_for_the_dwell(missing: dict[str, Any]) -> None:
     ready, lacking = machine_in(R), machine_in(R)
-    assert ready.step(facts(0)) is None
+    enough = Policy().recovery.reentry_confidence
+    assert ready.step(facts(0, confidence=enough)) is None
     assert ready.step(facts(1_999)) is None
     assert ready.step(facts(2_000)).to_state is C  # type: ignore[union-attr]
     lacking.step(facts(0))

@@ -101,12 +101,12 @@ def test_a_refused_policy_changes_nothing() -> None:
     folded.apply(logon(), SECOND)
     folded.settle(SECOND)
     before = rows(folded)
-    for wrong in (
-        policy_change({"cap": {"validity_ms": 100}}),
-        policy_change(None),
-        policy_change({"version": 2}, retire_shadow="nobody"),
+    for wrong, why in (
+        (policy_change({"cap": {"validity_ms": 100}}), "policy refused: cap.validity_ms: 100 "),
+        (policy_change(None), "neither a policy nor a shadow to retire$"),
+        (policy_change({"version": 2}, retire_shadow="nobody"), "no shadow is called nobody$"),
     ):
-        with pytest.raises(Rejected):
+        with pytest.raises(Rejected, match=f"^{why}"):
             folded.apply(wrong, SECOND)
     assert rows(folded) == before
 

@@ -17,11 +17,16 @@ from reconverge.core.policy import (
 )
 
 
-def keys(document: dict[str, Any]) -> list[str]:
-    """What is wrong with a document, by key."""
+def problems(document: dict[str, Any]) -> list[tuple[str, str]]:
+    """What is wrong with a document: key and detail."""
     with pytest.raises(PolicyRefused) as refused:
         parse(document)
-    return [problem.key for problem in refused.value.problems]
+    return [(problem.key, problem.detail) for problem in refused.value.problems]
+
+
+def keys(document: dict[str, Any]) -> list[str]:
+    """What is wrong with a document, by key."""
+    return [key for key, _ in problems(document)]
 
 
 def scoped(policy_id: str, **scope: Any) -> Policy:
@@ -42,9 +47,18 @@ def test_unknown_keys_and_wrong_values_are_all_named() -> None:
         "cap": {"floor": 1.5, "celing": {}, "ramp_per_s": 0},
         "recovery": {"probation_ms": "a minute"},
     }
-    assert keys(document) == [
+    found = problems(document)
+    assert [key for key, _ in found] == [
         "recovery.probation_ms", "cap.floor", "cap.ramp_per_s", "cap.celing", "similarty",
     ]  # fmt: skip
+    unknown = [key for key, detail in found if detail == "there is no such setting"]
+    assert unknown == ["cap.celing", "similarty"]
+    assert ("cap.floor", "Input should be less than or equal to 1") in found
+
+
+def test_an_unknown_key_hides_no_contradiction() -> None:
+    document = {"similarty": {}, "cap": {"celing": {}, "validity_ms": 100}}
+    assert keys(document) == ["cap.celing", "similarty", "cap.validity_ms"]
 
 
 def test_a_document_that_is_no_json_is_refused() -> None:
@@ -106,7 +120,7 @@ def test_every_state_has_a_ceiling() -> None:
     assert [Policy().cap.ceiling.of(state) for state in State] == [1.0, 0.3, 0.2, 0.5, 0.9, 1.0]
 
 
-def test_a_difference_says_which_way_it_goes() -> None:
+def test_a_difference_says_what_it_means_and_which_way_it_goes() -> None:
     after = parse({
         "version": 2,
         "cap": {"ramp_per_s": 0.2, "ceiling": {"state_diverged": 0.1}},
@@ -121,6 +135,9 @@ def test_a_difference_says_which_way_it_goes() -> None:
         ("cap.ramp_per_s", 0.10, 0.20, "looser"),
         ("catch_up.eta", 0.142, 0.2, "changed"),
     ]
+    assert [d.description for d in differences(Policy(), after)][-2:] == [
+        "How fast a cap may rise, per second.", "Coefficient of temporary impact.",
+    ]  # fmt: skip
     assert differences(after, after) == []
 
 

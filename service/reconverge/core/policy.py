@@ -236,7 +236,7 @@ def parse(document: Mapping[str, Any]) -> Policy:
 
 
 def _faults(error: ValidationError, raw: bytes) -> Iterable[Problem]:
-    for fault in error.errors(include_url=False, include_input=False):
+    for fault in error.errors():
         unknown = fault["type"] == "extra_forbidden"
         detail = "there is no such setting" if unknown else fault["msg"]
         yield Problem(".".join(map(str, fault["loc"])), detail)

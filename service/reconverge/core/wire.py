@@ -74,7 +74,7 @@ class _Decimals(dict[type[Part], Reader | None]):
     def __missing__(self, part: type[Part]) -> Reader | None:
         fields = msgspec.structs.fields(part)
         names = [field.name for field in fields if _is_decimal(field.type)]
-        reader = self[part] = attrgetter(*names, *names[:1]) if names else None  # of one: no tuple
+        reader = self[part] = attrgetter(*names, names[0]) if names else None  # of one: no tuple
         return reader
 
 
