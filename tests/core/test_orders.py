@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.core.order_script import run
+from tests.core.order_script import Script, run
 
 SCRIPTS = Path(__file__).parent / "orders"
 
@@ -24,3 +24,21 @@ RULES = dict(rules())
 @pytest.mark.parametrize("name", RULES)
 def test_rule(name: str) -> None:
     run(RULES[name])
+
+
+@pytest.mark.parametrize(
+    ("line", "kind", "about"),
+    [
+        ("< NONE new new 100 0 100 order:NONE", "unidentified_report", ""),
+        ("< X trade_cancel new 100 0 100 ref:a", "unknown_execution", "V"),
+        ("< snapshot Q\n< end Q 1", "snapshot_incomplete", "Q"),
+        ("< mass M 2 V", "mass_cancel_incomplete", "M"),
+        ("< mass - 2 V", "mass_cancel_incomplete", ""),
+        ("attest V,NOBODY", "unknown_order_attested", "NOBODY"),
+    ],
+)
+def test_a_finding_names_what_it_is_about_or_nothing(line: str, kind: str, about: str) -> None:
+    script = Script()
+    for each in ("< X new new 100 0 100", *line.splitlines()):
+        script.act(each.split())
+    assert [(found.kind, found.order) for found in script.orders.findings] == [(kind, about)]

@@ -2,13 +2,14 @@
 
 import subprocess
 import sys
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
 import orjson
 import pytest
 
-from reconverge.core import order_store
+from reconverge.core import order_counts, order_store
 from reconverge.core.order_counts import OVER_NS
 from reconverge.core.order_identity import OrdersFull
 from reconverge.core.order_index import IDS_MAX
@@ -36,12 +37,15 @@ BUSY = """
     > new N 5 seq:-
     < snapshot Q
     < row Q X pending_replace 100 35 65
+    < K new new 10 0 10 order:K sym:T
     < snapshot R on:DC sym:T
     < end R 1 on:DC ! snapshot_incomplete
     < mass N 3 V,W more
     < switched
     < Z trade partially_filled 50 5 45 5 order:W2 sym:T on:DC
     < Z trade partially_filled 50 5 45 5 order:W2 sym:T on:DC2
+    < X order_status partially_filled 100 35 65 seg:s
+    > cancel C Z seg:s
 """
 
 
@@ -76,8 +80,10 @@ def test_a_dump_restores_everything_and_is_plain_json() -> None:
     for line in (
         "< X trade_cancel new 100 30 70 - exec:d ref:b",
         "< refused 2",
+        "< unapplied 1 9 seg:s",
         "< mass N 3 U",
         "< end Q 1",
+        "< row R Z partially_filled 50 5 45 order:W2 sym:T on:DC",
         "< logon reset",
         "@ 5000",
     ):
@@ -86,6 +92,45 @@ def test_a_dump_restores_everything_and_is_plain_json() -> None:
         assert twin.orders.findings == script.orders.findings
         assert stored(twin.orders) == stored(script.orders)
         assert twin.orders.disagreements(9) == script.orders.disagreements(9)
+    assert view(twin.orders, "K") == ("open", 10, 0)  # absent, but from drop copy's snapshot alone
+
+
+def test_numbers_that_json_carries_are_stored_as_such_larger_ones_as_text() -> None:
+    for qty, column in (
+        ("9223372036.854775807", [2**63 - 1]),
+        ("9223372036.854775808", ["9223372036854775808"]),
+    ):
+        rows = stored(run(f"> new X {qty}\n< X trade partially_filled - - - {qty} exec:a"))
+        ((_, fields),) = [row for row in rows if row[0] == "orders"]
+        assert column in fields
+        assert ["fills", [[0, 0, "a", *column]]] in rows
+        assert stored(Orders.load(rows)) == rows
+
+
+@pytest.mark.parametrize(
+    "columns", [(3,), range(11), (12,), range(11, 18), (20,), range(18, 25)], ids=str
+)
+def test_stored_columns_that_do_not_agree_in_length_are_refused(columns: Iterable[int]) -> None:
+    """An order is never made of the fields of two."""
+    rows = stored(run("< X new new 100 0 100\n< Y new new 100 0 100 order:W"))
+    ((_, fields),) = [row for row in rows if row[0] == "orders"]
+    for column in columns:
+        fields[column].append(fields[column][-1])
+    with pytest.raises(ValueError, match="zip"):
+        Orders.load(rows)
+
+
+@pytest.mark.source
+def test_a_version_that_remembers_fewer_loads_all_that_is_stored(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lines = (f"< X{n} canceled canceled 9 0 0 order:V{n}" for n in range(3))
+    rows = stored(run("\n".join(lines)))
+    monkeypatch.setattr(order_counts, "OVER_MAX", 1)
+    loaded = Orders.load(rows)
+    assert loaded.total.orders == 3
+    assert stored(loaded) == rows
+    Script(loaded).run("< Y canceled canceled 9 0 0 order:W\n? orders 1")
 
 
 def test_rows_stay_below_the_record_limit() -> None:
@@ -97,6 +142,7 @@ def test_rows_stay_below_the_record_limit() -> None:
         script.line(f"< {'c' * 200}0 trade new 100 0 100 0 exec:{'e' * 100}{n} order:{'v' * 200}0")
     sizes = [len(orjson.dumps(row)) for row in script.orders.dump()]
     assert max(sizes) < ROW_BYTES_MAX
+    assert len(sizes) < 10  # nor is there one for each item
     assert stored(Orders.load(stored(script.orders))) == stored(script.orders)
 
 
@@ -161,6 +207,9 @@ def test_ids_of_a_quote_replaced_all_day_are_bounded() -> None:
     for n in range(1, 3 * IDS_MAX):
         script.line(f"> replace X{n} X{n - 1} {100 + n}")
         script.line(f"< X{n},X{n - 1} replaced replaced {100 + n} 0 {100 + n} order:V{n}")
+        named = script.orders.find(f"V{n}")
+        assert named is not None
+        assert len(named.cl_ord_ids) == min(n + 1, IDS_MAX)
     orders, last = script.orders, 3 * IDS_MAX - 1
     assert orders.total.orders == 1
     assert orders.find("X0") is orders.find("V0") is None
@@ -169,8 +218,11 @@ def test_ids_of_a_quote_replaced_all_day_are_bounded() -> None:
     assert order is not None
     assert len(order.cl_ord_ids) == len(order.former_ids) == IDS_MAX
     assert view(orders, f"V{last}") == ("open", 100 + last, 0)
-    script.run(f"< X{last - 5} canceled canceled 100 0 0 order:V{last}")
+    script.run(f"> replace Y X{last} 500\n< X{last - 5} canceled canceled 100 0 0 order:V{last}")
     assert view(orders, f"V{last}") == ("open", 100 + last, 0)
+    script.run("< - new new 500 0 500 order:W\n< Y restated new 500 0 500 order:W\n? orders 1")
+    script.run(f"< X{last - 5} trade partially_filled 286 10 276 10 exec:a order:W on:DC")
+    script.run(f"? same X{last} W\n? W entry open 500 0\n? W venue open 276 10")
 
 
 def test_executions_of_one_order_are_bounded_the_oldest_half_goes() -> None:
@@ -194,6 +246,7 @@ def test_snapshots_and_mass_cancels_under_way_are_bounded() -> None:
     script.run("< mass N 2 A more\n< X new new 100 0 100 order:A")
     script.run("< end Q0 0 ! snapshot_incomplete\n< mass M0 2 A ! mass_cancel_incomplete")
     script.run("? A entry open 100 0\n< mass N 2 A\n? A entry mass_canceled 0 0")
+    script.run("< Y new new 100 0 100 order:B\n< mass M1 2 B\n? B entry mass_canceled 0 0")
 
 
 # -- forgetting ---------------------------------------------------------------------------------
@@ -264,6 +317,31 @@ def test_an_id_taken_over_survives_the_order_that_had_it() -> None:
     assert stored(Orders.load(stored(script.orders))) == stored(script.orders)
 
 
+def test_an_id_of_the_venues_taken_over_is_the_new_orders_after_a_restore_too() -> None:
+    """R14: though the order that has it now was known before the one that had it."""
+    script = Script()
+    script.run(
+        """
+        > new Y 200
+        > new X 100
+        < X new new 100 0 100 order:V
+        < X canceled canceled 100 0 0 order:V
+        < Y new new 200 0 200 order:V
+        > new B 200
+        > new A 100
+        < A new new 100 0 100 order:U
+        < A restated new 100 0 100 order:T
+        < A canceled canceled 100 0 0 order:T
+        < B new new 200 0 200 order:U
+        """
+    )
+    loaded = Orders.load(stored(script.orders))
+    for orders in (script.orders, loaded):
+        Script(orders).run("? same Y V\n? apart X V\n? V entry open 200 0\n? X entry canceled 0 0")
+        Script(orders).run("? same B U\n? apart A U\n? same A T")
+    assert stored(loaded) == stored(script.orders)
+
+
 def test_an_id_whose_new_owner_is_forgotten_first_is_nobodys() -> None:
     script = Script()
     script.orders.counts.over_max = 1
@@ -278,7 +356,49 @@ def test_an_id_whose_new_owner_is_forgotten_first_is_nobodys() -> None:
     script.run("< X rejected rejected 300 0 0 order:U\n< Z canceled canceled 9 0 0 order:W")
     loaded = Orders.load(stored(script.orders))
     assert stored(loaded) == stored(script.orders)
-    assert loaded.find("X") is script.orders.find("X")
+    assert loaded.find("X") is script.orders.find("X") is None
+
+
+def test_an_id_that_two_had_before_its_owner_was_forgotten_is_nobodys_after_a_restore() -> None:
+    script = Script()
+    script.orders.counts.over_max = 1
+    script.run(
+        """
+        < X new new 100 0 100 order:V
+        < X canceled canceled 100 0 0 order:V
+        > new X 300
+        < - restated new 100 0 100 order:V
+        < X canceled canceled 300 0 0 order:W
+        > new X 400
+        < - restated new 300 0 300 order:W
+        < X canceled canceled 400 0 0 order:U
+        < Z canceled canceled 9 0 0 order:T
+        """
+    )
+    loaded = Orders.load(stored(script.orders))
+    assert loaded.working(venue=False) == ["V", "W"]
+    assert loaded.find("X") is script.orders.find("X") is None
+    assert stored(loaded) == stored(script.orders)
+
+
+def test_so_is_the_later_id_of_a_chain() -> None:
+    script = Script()
+    script.orders.counts.over_max = 1
+    script.run(
+        """
+        < X new new 100 0 100
+        < Y,X replaced replaced 100 0 100
+        < Y canceled canceled 100 0 0
+        > new Y 300
+        < - restated new 100 0 100
+        < Y canceled canceled 300 0 0 order:U
+        < Z canceled canceled 9 0 0 order:T
+        ? same X V
+        """
+    )
+    loaded = Orders.load(stored(script.orders))
+    assert loaded.find("Y") is script.orders.find("Y") is None
+    assert loaded.find("X") is loaded.find("V") is not None
 
 
 # -- readings -----------------------------------------------------------------------------------
@@ -291,6 +411,8 @@ def test_disagreements_read_as_a_person_would_say_them() -> None:
         "V S: entry open 100, venue unknown 0, in flight: cancel C",
         "Y S: entry sent 0, venue unknown 0, in flight: new Y",
     ]
+    orders = run("> new X 100\n< X new new 100 0 100\n> cancel C X\n> replace Z X 50")
+    assert str(*orders.disagreements(9)).endswith("in flight: cancel C, replace Z")
     orders = run("< X new new 100 0 100")
     assert [str(row) for row in orders.disagreements(9)] == ["V S: entry open 100, venue unknown 0"]
     assert not orders.disagreements(0)
@@ -319,6 +441,12 @@ def test_prices_weigh_what_is_open() -> None:
     assert script.orders.total.open_notional == 597 * unit
     script.run("< Z restated partially_filled 10 1 9 order:W px:4")
     assert script.orders.total.open_notional == 606 * unit
+    script.run("< - new new 100 0 100 order:U px:6 on:DC\n< X new new 100 0 100 order:U")
+    script.run("? orders 3")
+    assert script.orders.total.open_notional == 606 * unit
+    script.run("< Q new new 50 0 50 order:- px:-\n< - new new 50 0 50 order:T px:8 on:DC")
+    script.run("< Q new new 50 0 50 order:T px:-\n? orders 4")
+    assert script.orders.total.open_notional == 1_006 * unit
     assert script.orders.symbol("NONE").orders == 0
 
 

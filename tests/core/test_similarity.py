@@ -34,6 +34,18 @@ def test_raw_and_weighted_by_hand() -> None:
     assert (total.union, total.both) == (3, 2)
 
 
+def test_the_least_quantity_works_like_any_other() -> None:
+    """R20: an order with 10^-9 open works, also when its instrument or a partial end is learnt."""
+    script = Script()
+    least = "0.000000001"
+    for on in ("", " on:DC"):
+        script.run(f"< X new new {least} 0 {least} sym:-{on}")
+    script.run(f"< X canceled new {least} 0 {least} sym:S")
+    for tally in (script.orders.total, script.orders.symbol("S")):
+        assert (tally.union, tally.both, tally.sum_max) == (1, 1, 1)
+    assert script.orders.working(venue=False) == script.orders.working(venue=True) == ["V"]
+
+
 def test_a_disagreement_counts_once_it_outlasts_the_grace_and_no_longer_than_it_lasts() -> None:
     script = Script()
     grace = script.orders.watch_grace(GRACE_NS)
@@ -77,9 +89,20 @@ def test_a_request_in_flight_is_ambiguous_as_a_whole_after_the_grace() -> None:
     assert grace.similarity == 1
     script.run("< X new new 100 0 100\n< X new new 100 0 100 on:DC\n> replace Y X 300\n@ 1000")
     assert grace.ambiguous_notional == grace.open_notional == 3_000 * 10**18
+    for on in ("", " on:DC"):  # as of when it was sent: more than is open by now, never less
+        script.run(f"< X trade partially_filled 100 40 60 40{on}")
+    assert grace.ambiguous_notional == grace.open_notional == 3_000 * 10**18
     script.run("< no Y,X new")
     assert grace.ambiguous_notional == 0
-    assert grace.open_notional == 1_000 * 10**18
+    assert grace.open_notional == 600 * 10**18
+    script.run("> replace Q X 300")
+    assert grace.open_notional == 2_600 * 10**18
+    script.run("< no Q,X new\n> cancel D X\n@ 1500")
+    assert grace.ambiguous_notional == grace.open_notional == 600 * 10**18
+    script.run("< no D,X new\n< Z new new 100 0 100 order:W px:10")
+    script.run("< Z done_for_day done_for_day 100 0 100 order:W\n> cancel C Z\n@ 2000")
+    assert (grace.disagreeing, grace.ambiguous_notional) == (1, 0)
+    assert grace.open_notional == 600 * 10**18
 
 
 def test_graces_are_shared_and_one_watched_late_sees_what_it_would_have() -> None:
@@ -123,6 +146,32 @@ def test_an_order_that_moves_keeps_its_clock() -> None:
     assert grace.disagreeing == 2
 
 
+def test_one_that_moves_at_the_moment_it_begins_to_count_counts() -> None:
+    script = Script()
+    grace = script.orders.watch_grace(GRACE_NS)
+    script.run("< X new new 100 0 100 sym:-\n@ 500")
+    assert (grace.disagreeing, grace.symbols()) == (1, [""])
+    script.run("< X new new 100 0 100 sym:S")
+    assert (grace.disagreeing, grace.symbols()) == (1, ["S"])
+
+
+def test_a_clock_may_begin_at_zero() -> None:
+    """R22, R29: what began then goes on in a moved and in a merged order, and is a moment ago."""
+    script = Script()
+    script.now_ns = 0
+    script.run("< X new new 100 0 100 sym:- order:-\n< X new new 100 0 100 sym:S order:-")
+    script.run("< - new new 80 0 80 order:V on:DC")
+    script.run("< Y new new 100 0 100 order:W\n< Y new new 100 0 100 order:W on:DC")
+    script.run("< Y canceled canceled 100 0 0 order:W on:DC")
+    assert script.orders.total.disagreeing == 3
+    script.run("< snapshot Q\n< row Q Y new 100 0 100 order:W\n? W venue canceled 0 0")
+    script.now_ns = 1
+    script.run("< X order_status new 100 0 100 order:V\n? orders 2")
+    assert script.orders.total.disagreeing == 2
+    assert script.orders.oldest_disagreement_ns == 0
+    assert {row.since_ns for row in script.orders.disagreements(9)} == {0}
+
+
 def test_the_log_is_swept_so_a_hot_order_costs_no_memory() -> None:
     """One order that disagrees and agrees for ever, within one settled moment or over many."""
     script = Script()
@@ -139,3 +188,17 @@ def test_the_log_is_swept_so_a_hot_order_costs_no_memory() -> None:
     script.run("@ 500")
     assert grace.disagreeing == 1
     assert script.orders.oldest_disagreement_ns == START_NS
+
+
+def test_the_log_holds_at_most_twice_what_disagrees() -> None:
+    script = Script()
+    lasting = 1_000
+    for n in range(lasting):
+        script.line(f"< Y{n} new new 100 0 100 order:W{n}")
+    longest = 0
+    for n in range(2 * lasting):
+        quantities = f"{100 + n} 0 {100 + n}"
+        script.run(f"< X restated new {quantities}\n< X restated new {quantities} on:DC")
+        longest = max(longest, len(script.orders.counts.disagreements.entries))
+    assert lasting < longest <= 2 * (lasting + 1)
+    assert script.orders.total.disagreeing == lasting

@@ -125,7 +125,7 @@ class Snapshots:
             return began_ns is not None and 0 <= order.since_ns > began_ns - UNDER_WAY_NS
         if not entry.cum <= cum < venue.cum:
             return False
-        newest = next(reversed(venue.fills), None) if venue.fills else None
+        newest = next(reversed(venue.fills)) if venue.fills else None
         return entry.fills is None or newest not in entry.fills
 
     def row(self, event: MassStatusRow, order: Order | None) -> Snapshot | None:

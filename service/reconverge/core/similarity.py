@@ -342,7 +342,7 @@ class Grace:
 
     def symbols(self) -> list[str]:
         """Instruments in which a disagreement counts, in alphabetical order; most often none."""
-        return sorted(self._aged) if self._aged else []
+        return sorted(self._aged)
 
     @property
     def next_deadline_ns(self) -> int | None:
