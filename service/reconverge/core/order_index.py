@@ -10,7 +10,7 @@ from operator import attrgetter
 from typing import Final, Literal
 
 from reconverge.core.order_table import FINAL
-from reconverge.core.order_view import View
+from reconverge.core.order_view import View, is_older
 from reconverge.core.similarity import Change, Tally
 
 PLACEHOLDERS: Final = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "-", "?"})
@@ -249,13 +249,15 @@ def _merged(one: View, two: View) -> View:
     """What two records said of one order in one view.
 
     The order is the same, so quantities are not added: the larger cumulative quantity is the later
-    word, an end for good beats an open quantity, and executions are those of both.
+    word, of equal ones the later number (R10), else the first record's. An end for good beats an
+    open quantity, and executions are those of both.
     """
     if two.state == "unknown":
         return one
     if one.state == "unknown":
         return two
-    later, earlier = (two, one) if two.cum > one.cum else (one, two)
+    is_later = two.cum > one.cum or (two.cum == one.cum and is_older(one.mark, two.mark))
+    later, earlier = (two, one) if is_later else (one, two)
     if earlier.state in FINAL:
         later.end(earlier.state)
     fills = later.fills or {}
@@ -269,4 +271,5 @@ def _merged(one: View, two: View) -> View:
     for mark in (earlier.mark, *earlier.others):
         if not later.is_past(mark):
             later.heard(mark, last_word=False)
+    later.clamp()
     return later

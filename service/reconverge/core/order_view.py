@@ -15,6 +15,10 @@ SOURCE_SHIFT: Final = 48
 NUMBER_MAX: Final = 1 << SOURCE_SHIFT
 """Nobody has counted this far; such a number is taken as none."""
 UNNUMBERED: Final = -1
+FORMER: Final = -1
+"""A report is of a leg that this view has seen replaced (R30)."""
+NEXT: Final = 1
+"""A report is of a later leg than the view's, and shows that leg to be in force."""
 OTHERS_MAX: Final = 4
 """Sources remembered for one order in one view beside the last: order entry's snapshots, redundant
 drop copies, and one whose numbers began anew. Of a source forgotten, nothing compares as older."""
@@ -84,8 +88,8 @@ class View:
         self.others = tuple(others[-OTHERS_MAX:])
 
     def clamp(self) -> None:
-        """No more is open than is not executed."""
-        if self.open > self.qty - self.cum:
+        """No more is open than is not executed, of a quantity that is known."""
+        if self.qty and self.open > self.qty - self.cum:
             self.open = max(self.qty - self.cum, 0)
             if not self.open:
                 self.end("filled")
@@ -102,12 +106,13 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     row: ExecRow,
     mark: int,
     qty_elsewhere: int,
-    superseded: bool,  # noqa: FBT001
+    leg: int,
 ) -> bool:
     """Apply a report to a view. True when it is the newest word on the leg in force.
 
-    ``superseded``: it names a leg that this view has seen replaced. ``qty_elsewhere``: the order's
-    quantity as the other side knows it, for reports that state none.
+    ``leg``: the leg that it is of, as ``FORMER``, 0 for the one in force, or ``NEXT``. A first word
+    on the next leg is its newest, whatever was said of the former one meanwhile (R30).
+    ``qty_elsewhere``: the order's quantity as the other side knows it, for reports that state none.
     """
     before = view.mark
     comparable = not (mark ^ before) >> SOURCE_SHIFT
@@ -117,17 +122,17 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     cum = UNNUMBERED if stated is None else nanos(stated)
     if row.books is not None and isinstance(report, ExecutionReport):
         cum = _book(view, report, row, cum, older=older)
-    if older:
+    if older and leg != NEXT:
         view.clamp()
         return False
-    current = not superseded
+    current = leg != FORMER
     if cum > view.cum:
         view.cum = cum
     elif 0 <= cum < view.cum:
         if view.booked <= view.cum and not _said(row.lowers, newer=newer):  # stale
-            ending = _ending(report, row)
-            if ending is not None and current:
-                view.end(ending)
+            reason = ending(report, row)
+            if reason is not None and current:
+                view.end(reason)
             current = False
         else:  # this is after a bust that has not come: the present state, or more is booked
             view.cum = view.booked = cum
@@ -140,6 +145,8 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
         stands = _set_open(view, report, row, newer=newer)
     else:
         view.clamp()
+    if older:
+        return current
     if comparable:
         view.mark = mark
     else:
@@ -147,7 +154,7 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     return current
 
 
-def _ending(report: OrderReport, row: ExecRow) -> str | None:
+def ending(report: OrderReport, row: ExecRow) -> str | None:
     """How the order ends by this report; None if it does not (R20, R28)."""
     if report.ord_status in INACTIVE:
         return row.ends or report.ord_status
@@ -163,9 +170,9 @@ def _set_open(view: View, report: OrderReport, row: ExecRow, *, newer: bool) -> 
     """
     status, stated = report.ord_status, report.leaves_qty
     if row.ends is not None or status in INACTIVE:
-        ending = _ending(report, row)
-        if ending is not None:
-            view.end(ending)
+        reason = ending(report, row)
+        if reason is not None:
+            view.end(reason)
             return True
     if stated is not None:
         leaves = nanos(stated)

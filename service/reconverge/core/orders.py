@@ -29,7 +29,7 @@ from reconverge.core.order_index import Index, Order, Request, RequestKind, real
 from reconverge.core.order_requests import Requests, sent_key
 from reconverge.core.order_snapshots import Snapshot, Snapshots
 from reconverge.core.order_table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
-from reconverge.core.order_view import View, take
+from reconverge.core.order_view import FORMER, NEXT, View, ending, take
 from reconverge.core.similarity import Grace, Tally
 from reconverge.core.units import nanos
 
@@ -266,9 +266,9 @@ class Orders:
         entry_was, venue_was = order.entry.open, order.venue.open
         price_was, requested_was = order.price, order.requested
         cum_was = view.cum
-        superseded = len(order.cl_ord_ids) > 1 and _superseded(order, view, other, report, row)
+        leg = _leg(order, view, other, report, row) if len(order.cl_ord_ids) > 1 else 0
         mark = self._marks.mark(report)
-        current = take(view, report, row, mark, other.qty, superseded)
+        current = take(view, report, row, mark, other.qty, leg)
         price = report.price
         if price is not None and current and row.quantities:
             order.price = abs(nanos(price))
@@ -429,23 +429,26 @@ def _may_return(order: Order) -> bool:
     return order.over and order.entry.state in FINAL
 
 
-def _superseded(order: Order, view: View, other: View, report: OrderReport, row: ExecRow) -> bool:
-    """Does the report name a leg that this view has seen replaced (R30)? Advances the leg."""
+def _leg(order: Order, view: View, other: View, report: OrderReport, row: ExecRow) -> int:
+    """Which leg a report is of: ``FORMER`` (R30), 0, or ``NEXT``, which then is the view's."""
     named = report.cl_ord_id
     if row.names == "request" and report.orig_cl_ord_id is not None:
         named = report.orig_cl_ord_id
     at = -1 if named is None else order.position(named)
     if at < 0:
         if report.order_id in order.former_ids:
-            return True
+            return FORMER
         if named is None:  # it is of the leg in force, and ends that
             view.leg = max(view.leg, other.leg)
-        return False
+        return 0
     if at > view.leg and row.names == "order" and _confirms(order, other, report, row, at):
         view.leg = at
         if view.state in FINAL:
             view.state = "sent"  # what ended was the leg before
-    return at < view.leg
+        return NEXT
+    if at > view.leg and ending(report, row) is not None:
+        view.leg = at  # whatever it was called, this is what ended: no word on it comes after
+    return FORMER if at < view.leg else 0
 
 
 def _confirms(order: Order, other: View, report: OrderReport, row: ExecRow, at: int) -> bool:
