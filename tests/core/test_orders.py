@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from reconverge.core.order_index import IDS_MAX
 from tests.core.order_script import Script, run
 
 SCRIPTS = Path(__file__).parent / "orders"
@@ -42,3 +43,35 @@ def test_a_finding_names_what_it_is_about_or_nothing(line: str, kind: str, about
     for each in ("< X new new 100 0 100", *line.splitlines()):
         script.act(each.split())
     assert [(found.kind, found.order) for found in script.orders.findings] == [(kind, about)]
+
+
+def test_an_id_that_another_order_has_now_is_not_dropped_with_its_former_owners() -> None:
+    """R14, R22: however many more ids the venue gives to the order that had it."""
+    script = Script()
+    script.run(
+        """
+        < X new new 100 0 100 order:V0
+        < X restated new 100 0 100 order:V1
+        < X canceled canceled 100 0 0 order:V1
+        < Y new new 200 0 200 order:V0
+        """
+    )
+    for n in range(1, IDS_MAX + 2):
+        script.line(f"< X restated new 100 0 100 order:V{n}")
+    script.run("? same V0 Y\n< - new new 200 0 200 order:V0 on:DC\n? orders 2")
+
+
+def test_of_disagreements_that_began_together_the_order_seen_first_is_told_first() -> None:
+    script = Script()
+    script.run(
+        """
+        < X new new 100 0 100 order:V
+        < X new new 100 0 100 order:V on:DC
+        < Y new new 100 0 100 order:W
+        < Y new new 100 0 100 order:W on:DC
+        < Y canceled canceled 100 0 0 order:W
+        < X canceled canceled 100 0 0 order:V
+        """
+    )
+    (first,) = script.orders.counts.first_disagreements(1)
+    assert first.order == "V"

@@ -273,6 +273,14 @@ def test_a_finished_order_that_works_again_is_not_forgotten() -> None:
     script.run("? V entry open 100 0\n? orders 2")
 
 
+def test_an_order_that_ended_for_now_is_not_forgotten_with_a_cancel_in_flight() -> None:
+    """R28, R29: what the venue made of the request is not known."""
+    script = Script()
+    script.run("< X new new 100 0 100\n< X done_for_day done_for_day 100 0 100\n> cancel C X")
+    script.run(f"@ {2 * OVER_NS // MS_NS}\n< Y canceled canceled 1 0 0 order:W")
+    script.run("? in-flight 1\n? orders 2\n< C,X canceled canceled 100 0 0\n? V entry canceled 0 0")
+
+
 def test_of_many_finished_orders_the_longest_finished_go_first() -> None:
     script = Script()
     script.orders.counts.over_max = 3
@@ -381,6 +389,25 @@ def test_an_id_that_two_had_before_its_owner_was_forgotten_is_nobodys_after_a_re
     assert stored(loaded) == stored(script.orders)
 
 
+def test_a_former_id_of_the_venues_that_is_nobodys_by_now_is_dropped_like_any_other() -> None:
+    script = Script()
+    script.run(
+        """
+        < X new new 100 0 100 order:V0
+        < X restated new 100 0 100 order:V1
+        < X canceled canceled 100 0 0 order:V1
+        < Y new new 200 0 200 order:V0
+        < X restated new 100 0 100 order:V1
+        """
+    )
+    script.orders.counts.over_max = 0
+    script.run("< Y canceled canceled 200 0 0 order:V0\n? orders 1")
+    for n in range(2, IDS_MAX + 2):
+        script.line(f"< X restated new 100 0 100 order:V{n}")
+    assert script.orders.find("V0") is None
+    script.run(f"? same V1 V{IDS_MAX + 1}\n? working entry V{IDS_MAX + 1} venue -")
+
+
 def test_so_is_the_later_id_of_a_chain() -> None:
     script = Script()
     script.orders.counts.over_max = 1
@@ -439,7 +466,9 @@ def test_prices_weigh_what_is_open() -> None:
     assert script.orders.symbol("S").ambiguous_notional == 570 * unit
     script.run("< Z trade partially_filled 10 1 9 1 order:W last_px:3")
     assert script.orders.total.open_notional == 597 * unit
-    script.run("< Z restated partially_filled 10 1 9 order:W px:4")
+    script.run("< Z restated partially_filled 10 1 9 order:W px:4 seq:9")
+    assert script.orders.total.open_notional == 606 * unit
+    script.run("< Z restated partially_filled 10 1 9 order:W px:5 seq:8 dup")  # R10
     assert script.orders.total.open_notional == 606 * unit
     script.run("< - new new 100 0 100 order:U px:6 on:DC\n< X new new 100 0 100 order:U")
     script.run("? orders 3")

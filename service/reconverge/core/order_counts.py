@@ -89,8 +89,7 @@ class Counts:
         difference = high - low
         rise, widening = high - high_was, difference - high_was + low_was
         if price == price_was and requested < 0 and requested_was < 0:
-            notional = rise * price if rise else 0
-            ambiguous = widening * price if widening else 0
+            notional, ambiguous = rise * price, widening * price
         else:
             exposed = (high if high > requested else requested) * price
             exposed_was = (high_was if high_was > requested_was else requested_was) * price_was

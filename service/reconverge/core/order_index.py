@@ -175,7 +175,8 @@ class Index:
         if order.order_id is not None and order.order_id != order_id:
             order.former_ids += (order.order_id,)
             if len(order.former_ids) > IDS_MAX:
-                self.by_order_id.pop(order.former_ids[0], None)
+                if self.by_order_id.get(order.former_ids[0]) is order:
+                    del self.by_order_id[order.former_ids[0]]
                 order.former_ids = order.former_ids[1:]
         order.order_id = order_id
         self.by_order_id[order_id] = order

@@ -266,7 +266,8 @@ class Orders:
         entry_was, venue_was = order.entry.open, order.venue.open
         price_was, requested_was = order.price, order.requested
         cum_was = view.cum
-        leg = _leg(order, view, other, report, row) if len(order.cl_ord_ids) > 1 else 0
+        chained = len(order.cl_ord_ids) > 1 or order.former_ids
+        leg = _leg(order, view, other, report, row) if chained else 0
         mark = self._marks.mark(report)
         current = take(view, report, row, mark, other.qty, leg)
         price = report.price
