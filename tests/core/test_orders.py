@@ -69,6 +69,7 @@ def test_of_disagreements_that_began_together_the_order_seen_first_is_told_first
         < X new new 100 0 100 order:V on:DC
         < Y new new 100 0 100 order:W
         < Y new new 100 0 100 order:W on:DC
+        @ 1
         < Y canceled canceled 100 0 0 order:W
         < X canceled canceled 100 0 0 order:V
         """
