@@ -174,6 +174,18 @@ def test_between_equals_the_last_one_set_wins_and_a_later_version_replaces_its_o
     assert book.resolve("T", None).version == 2
 
 
+def test_an_unscoped_policy_replaces_the_one_that_held_everywhere_before_it() -> None:
+    book = PolicyBook([scoped("a"), scoped("b", session="S"), scoped("c")])
+    assert book.resolve("T", None).id == "c"
+    assert book.hash == PolicyBook([scoped("b", session="S"), scoped("c")]).hash
+
+
+def test_a_scoped_policy_whose_id_is_the_defaults_applies_within_its_scope_only() -> None:
+    book = PolicyBook([parse({"scope": {"session": "T"}, "cap": {"safe_mode": 0.01}})])
+    assert book.resolve("T", None).cap.safe_mode == 0.01
+    assert book.resolve("S", None) == Policy()
+
+
 def test_symbol_groups_are_noticed() -> None:
     assert not PolicyBook([scoped("a", venue="fix")]).has_symbol_groups()
     assert PolicyBook([scoped("a", symbols=["XYZ"])]).has_symbol_groups()

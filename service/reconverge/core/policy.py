@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -317,6 +317,10 @@ def _differences(prefix: str, before: BaseModel, after: BaseModel) -> Iterable[D
         yield Difference(f"{prefix}{name}", field.description or "", old, new, direction)
 
 
+EVERYWHERE: Final = ""
+"""Place of the unscoped policy in a book: no id is empty, so no scoped policy takes it."""
+
+
 class PolicyBook:
     """The policies in force, and which applies where: session before venue before everywhere.
 
@@ -329,7 +333,7 @@ class PolicyBook:
 
     def __init__(self, policies: Iterable[Policy] = ()) -> None:
         self._hash = ""
-        self._in_force: dict[str, Policy] = {"default": Policy()}
+        self._in_force: dict[str, Policy] = {EVERYWHERE: Policy()}
         self._shadows: dict[str, Policy] = {}
         for policy in policies:
             self.set(policy, shadow=False)
@@ -338,7 +342,7 @@ class PolicyBook:
         """Put a policy in force, or beside it as a shadow. An unscoped one replaces the default."""
         table = self._shadows if shadow else self._in_force
         everywhere = policy.scope == Scope() and not shadow
-        name = "default" if everywhere else policy.id
+        name = EVERYWHERE if everywhere else policy.id
         table.pop(name, None)
         table[name] = policy
         self._hash = ""
@@ -363,7 +367,7 @@ class PolicyBook:
 
     def resolve(self, session: str, venue: str | None, symbol: str | None = None) -> Policy:
         """The policy for a session, or for one instrument in it."""
-        best, best_rank = self._in_force["default"], -1
+        best, best_rank = self._in_force[EVERYWHERE], -1
         for policy in self._in_force.values():
             rank = _rank(policy.scope, session, venue, symbol)
             if rank >= best_rank:
