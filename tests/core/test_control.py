@@ -7,7 +7,7 @@ import pytest
 
 from reconverge.core import control
 from reconverge.core.control import Control
-from reconverge.core.effects import Cap, Episode, ShadowCap
+from reconverge.core.effects import Cap, Episode, ShadowCap, State, Transition
 from reconverge.core.policy import Policy, parse
 from reconverge.core.truth import Truth
 from tests.scenarios.transcript import Scenario
@@ -89,6 +89,77 @@ def test_an_open_episode_is_told_at_a_bounded_rate() -> None:
     assert [record.status for record in found] == ["open", *["update"] * 4]
     assert [record.id for record in found] == [f"S/e1/{n}" for n in range(1, 6)]
     assert found[-1].link_down_ms is not None
+
+
+def test_the_record_of_an_episode_has_its_end_once_it_is_closed_and_what_is_open_until_then() -> (
+    None
+):
+    scenario = Scenario()
+    scenario.play(
+        BOTH + "+12 tick\n+0 entry< disconnect\n+1 entry< logon #5\n+7 tick\n"
+        "+0 entry> resend 2-4\n+0 entry< fill #2 5 dup\n+80 beats"
+    )
+    found = [effect for effect in scenario.effects if isinstance(effect, Episode)]
+    assert [record.end_ns for record in found[:-1]] == [None] * (len(found) - 1)
+    assert (found[-1].status, found[-1].end_ns) == ("closed", found[-1].event_ns)
+    assert found[1].unresolved == ("entry: 2-4 missing",)
+    assert found[-1].unresolved == ()
+
+
+def test_transitions_count_up_and_name_their_episode_and_its_cycle() -> None:
+    scenario = Scenario()
+    scenario.play(
+        BOTH + "+12 tick\n+0 entry< disconnect\n+0.1 entry< logon\n+0.1 entry< disconnect\n"
+        "+0.1 entry< logon\n+80 beats\n"
+        # an order that only drop copy knows: a doubt without a failure, then a failure within it
+        "+0 DC1< new A 0/100\n+2 tick\n+0 entry< disconnect"
+    )
+    found = [effect for effect in scenario.effects if isinstance(effect, Transition)]
+    assert [move.id for move in found] == [f"S/t{n}" for n in range(1, len(found) + 1)]
+    assert [(move.episode_id, move.cycle, move.to_state.value) for move in found] == [
+        ("S/e1", 1, "FAILOVER_DETECTED"), ("S/e1", 1, "REPLAY_SYNCING"),
+        ("S/e1", 2, "FAILOVER_DETECTED"), ("S/e1", 2, "REPLAY_SYNCING"),
+        ("S/e1", 2, "CONTROLLED_REENTRY"), ("S/e1", 2, "STABLE"), ("S/e1", 2, "HEALTHY"),
+        ("S/e2", 0, "STATE_DIVERGED"),
+        ("S/e2", 1, "FAILOVER_DETECTED"), ("S/e2", 1, "STATE_DIVERGED"),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("later", "ends"), [(-1, False), (0, True), (1, True)])
+def test_sdl_ends_with_an_acknowledgement_of_the_first_cap_of_reentry_or_a_later_one(
+    later: int, ends: bool
+) -> None:
+    script = BOTH + "+12 tick\n+0 entry< disconnect\n+1 entry< logon\n+8 beats\n"
+    first = next(cap for cap in caps(script) if cap.state is State.CONTROLLED_REENTRY)
+    scenario = Scenario()
+    scenario.play(script + f"+0 parents ack {first.sequence + later}\n+80 beats")
+    closed = [effect for effect in scenario.effects if isinstance(effect, Episode)][-1]
+    assert (closed.status, closed.sdl_ms is not None) == ("closed", ends)
+
+
+def test_similarity_is_kept_to_six_digits() -> None:
+    scenario = Scenario()
+    agreed = "+0 entry> new A\n+0 entry+DC1< new A 0/100\n"
+    alone = "".join(f"+0 DC1< new {name} 0/100\n" for name in "BC")
+    scenario.play(BOTH + "+12 tick\n" + agreed + alone + "+0 entry< disconnect\n+7 tick")
+    told = [effect for effect in scenario.effects if isinstance(effect, Episode)][-1]
+    assert [(point.raw, point.settled, point.quantity) for point in told.similarity] == [
+        (0.333333, 1.0, 1.0), (0.333333, 0.333333, 0.333333),
+    ]  # fmt: skip
+
+
+def test_a_backlog_is_looked_at_when_a_parent_comes_and_then_once_a_second() -> None:
+    scenario = Scenario()
+    schedule = " ".join(f"{quarter / 4}:{quarter}" for quarter in range(60))
+    script = BOTH + "+0.1 entry< disconnect\n" + "+0.25 DC1< heartbeat\n" * 4
+    script += f"+0.1 parents parent P 1000 {schedule}\n" + "+0.25 DC1< heartbeat\n" * 40
+    scenario.play(script)
+    told = [effect for effect in scenario.effects if isinstance(effect, Episode)][-1]
+    assert len(told.backlog) > 4
+    came_ns = START_NS + 12 * SECOND_NS // 10
+    assert [point.at_ns for point in told.backlog] == [
+        came_ns + after * SECOND_NS for after in range(len(told.backlog))
+    ]
 
 
 def test_a_shadow_moves_and_caps_and_tells_nothing_else() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconverge.core import episode
-from reconverge.core.effects import State
+from reconverge.core.effects import BacklogPoint, DecisionPoint, State
 from reconverge.core.episode import EpisodeLog, Series
 
 
@@ -64,6 +64,7 @@ def test_the_links_downtime_adds_up_over_cycles_and_runs_while_it_is_down() -> N
     assert kept.current_link_down_ms(10**9) is None
     kept.link_up(50_000_000)  # it was never down
     kept.link_down(0)
+    assert kept.current_link_down_ms(0) == 0
     kept.link_down(400_000_000)  # still the same downtime
     assert kept.current_link_down_ms(500_000_000) == 500
     kept.link_up(800_000_000)
@@ -95,9 +96,19 @@ def test_fds_is_taken_once_and_only_after_a_failure() -> None:
     kept = log()
     kept.failed(90, 100)
     kept.failed(200, 210)  # the next cycle: the clock runs from the first
-    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 300, 310)
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 300, 315)
     kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 900, 910)
-    assert (kept.fds_event_ns, kept.fds_ns, kept.cycles) == (210, 210, 2)
+    fields = kept.fields(900)
+    assert (fields["fds_ms"], fields["fds_processing_ms"]) == (0.000210, 0.000215)
+    assert fields["cycles"] == 2
+
+
+def test_fds_counts_from_time_zero_too_and_may_be_nothing() -> None:
+    for at_ns in (0, 300):
+        kept = log()
+        kept.failed(0, 100)
+        kept.entered(State.CONTROLLED_REENTRY, "parity_proven", at_ns, 100)
+        assert (kept.fds_event_ns, kept.fds_ns) == (at_ns, 0)
 
 
 def test_sdl_runs_from_the_latest_crossing_to_the_first_acknowledgement_of_reentry() -> None:
@@ -131,8 +142,9 @@ def test_what_does_not_fit_is_counted_and_said() -> None:
     assert [len(fields[name]) for name in ("path", "decisions", "attestations")] == [
         episode.PATH_MAX, episode.DECISIONS_MAX, episode.ATTESTATIONS_MAX,
     ]  # fmt: skip
+    half = episode.PATH_MAX // 2  # the first and the latest half
     steps = [step.at_ns for step in fields["path"]]
-    assert (steps[0], steps[-1]) == (0, episode.PATH_MAX + 2)
+    assert steps == [*range(half), *range(half + 3, episode.PATH_MAX + 3)]
 
 
 def test_backlogs_are_followed_from_when_they_are_first_owed_for_so_many_parents() -> None:
@@ -144,6 +156,35 @@ def test_backlogs_are_followed_from_when_they_are_first_owed_for_so_many_parents
     kept.owing("P0", [300, 0, 0])
     assert len(kept.backlog) == episode.BACKLOG_PARENTS_MAX
     assert kept.backlog["P0"].points == [[200, 5, 0], [300, 0, 0]]
+
+
+def test_the_record_tells_of_decisions_and_backlogs_what_was_known_of_them() -> None:
+    kept = log()
+    kept.decided([130, "C1", "P1", 4, 0.2])
+    kept.owing("P1", [130, 50_000_000_000, 10_000_000_000])
+    fields = kept.fields(0)
+    assert fields["decisions"] == (
+        DecisionPoint(at_ns=130, cl_ord_id="C1", parent_id="P1", cap_sequence=4, cap=0.2),
+    )
+    assert fields["backlog"] == (
+        BacklogPoint(at_ns=130, parent_id="P1", qty="50", shortfall_qty="10"),
+    )
+
+
+def test_long_trajectories_keep_the_most_that_was_missing_and_the_least_that_agreed() -> None:
+    kept = log()
+    for at_ns, value in enumerate(walk(5, 4 * episode.SERIES_MAX)):
+        kept.gaps.add([at_ns, 500 + value, at_ns])
+        kept.similarity.add([at_ns, 0.5, 0.5 + value / 1_000, at_ns / 10_000])
+    values = walk(5, 4 * episode.SERIES_MAX)
+    fields = kept.fields(0)
+    missing = [point.outstanding for point in fields["gaps"]]
+    agreed = [point.settled for point in fields["similarity"]]
+    assert len(missing) <= episode.SERIES_MAX
+    assert (min(missing), max(missing)) == (500 + min(values), 500 + max(values))
+    assert (min(agreed), max(agreed)) == (
+        0.5 + min(values) / 1_000, 0.5 + max(values) / 1_000,
+    )  # fmt: skip
 
 
 def test_a_backlog_stays_bounded_and_keeps_its_worst_through_a_handover() -> None:

@@ -30,6 +30,10 @@ MOVES = {
 
 MS = 1_000_000
 CLEAN = Reading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
+AT_TARGET = CLEAN._replace(
+    similarity=Policy().similarity.target, quantity=Policy().similarity.target
+)
+"""The views agree as far as the target asks, and no further."""
 
 
 def facts(now_ms: float = 0, **changes: Any) -> Facts:
@@ -158,8 +162,7 @@ def test_no_proof_of_parity_within_the_grace_is_divergence() -> None:
 
 
 def test_a_clear_path_is_still_verified_by_replay() -> None:
-    at_target = doubtful(similarity=Policy().similarity.target)
-    for clear in (CLEAN, at_target):
+    for clear in (CLEAN, AT_TARGET):
         assert machine_in(F).step(facts(reading=clear)).to_state is R  # type: ignore[union-attr]
 
 
@@ -175,6 +178,7 @@ def test_s8_a_path_that_is_up_moves_nothing_out_of_divergence_by_itself() -> Non
         {"recovery_begun": True, "reading": doubtful(outstanding=7)},
         {"snapshot_under_way": True, "reading": doubtful(unrecoverable=7)},
         {"reading": CLEAN},
+        {"reading": AT_TARGET},
     ],
 )
 def test_recovery_begins_with_replay_snapshot_or_parity(evidence: dict[str, Any]) -> None:
@@ -220,7 +224,7 @@ def test_parity_that_was_held_and_lost_fails_the_recovery() -> None:
 def test_reentry_needs_everything_held_for_the_dwell(missing: dict[str, Any]) -> None:
     ready, lacking = machine_in(R), machine_in(R)
     enough = Policy().recovery.reentry_confidence
-    assert ready.step(facts(0, confidence=enough)) is None
+    assert ready.step(facts(0, confidence=enough, reading=AT_TARGET)) is None
     assert ready.step(facts(1_999)) is None
     assert ready.step(facts(2_000)).to_state is C  # type: ignore[union-attr]
     lacking.step(facts(0))

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from reconverge.core import partition
-from reconverge.core.desk import Attestation, PolicyChange, SafeMode
+from reconverge.core.desk import Attestation, ParentOrder, PolicyChange, SafeMode
 from reconverge.core.effects import Alert, Cap, Effect, ShadowCap
 from reconverge.core.events import Disconnect, Heartbeat, Logon, NewOrder
 from reconverge.core.orders import Orders
@@ -91,6 +91,7 @@ def test_a_session_whose_orders_are_too_many_is_parked() -> None:
         folded.apply(order("C"), SECOND)
     assert names(folded.settle(SECOND)) == ["parked"]
     assert folded.sessions["S"].truth.orders.in_flight_total == 1
+    assert str(folded.sessions["S"].truth.parked).startswith("1 orders")
 
 
 # -- policies ------------------------------------------------------------------------------------
@@ -192,8 +193,10 @@ def test_lost_before_any_session_was_known_parks_those_that_do_not_begin_at_one(
     folded = Partition.load(orjson.loads(rows(folded)))
     folded.apply(logon("S", seq=1), SECOND)
     folded.apply(logon("T", seq=40), SECOND)
+    parent = ParentOrder(session="U", parent_id="P", symbol="ACME", side="buy", qty="10", **AT)
+    folded.apply(parent, SECOND)  # no number to go by
     effects = folded.settle(SECOND)
-    assert [effect.session for effect in effects if isinstance(effect, Alert)] == ["T"]
+    assert [effect.session for effect in effects if isinstance(effect, Alert)] == ["T", "U"]
 
 
 def test_an_unsettled_partition_is_not_dumped() -> None:

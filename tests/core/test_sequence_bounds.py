@@ -85,6 +85,18 @@ def test_at_the_bound_no_number_leaves_by_itself(history: list[tuple[str, int, i
             assert ranges.full or kept == members(ranges)
 
 
+@pytest.mark.source
+def test_at_the_bound_a_range_joins_the_one_below_it_and_the_lowest_the_one_above(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(gaps, "GAPS_MAX", 3)
+    ranges = Ranges()
+    for seq in (10, 20, 30, 25, 2):
+        ranges.add(seq, seq, SPAN)
+    assert list(zip(ranges.starts, ranges.ends, strict=True)) == [(2, 10), (20, 25), (30, 30)]
+    assert (ranges.total, ranges.full) == (16, True)
+
+
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(edits)
 def test_ranges_dumped_in_rows_are_the_same_ranges(history: list[tuple[str, int, int]]) -> None:

@@ -109,6 +109,8 @@ def lag_ms(script: str) -> float:
         ("+0 entry+DC1< logon\n+9 DC1< heartbeat #7\n+2 tick", 2_000),
         ("+0 entry+DC1+DC2< logon hb=2\n+4 entry+DC1< heartbeat", 2_000),
         ("+0 entry+DC1< logon hb=2\n+0 DC1< heartbeat seg=X\n+2 entry+DC1< heartbeat", 0),
+        # a segment that began with the same batch is where the channel speaks from now on
+        ("+0 entry+DC1< logon hb=2\n+0 DC1< heartbeat seg=X\n+2 entry< heartbeat", 2_000),
     ],
 )  # fmt: skip
 def test_the_lag_is_that_of_the_least_fresh_source(script: str, lag: float) -> None:
@@ -117,6 +119,17 @@ def test_the_lag_is_that_of_the_least_fresh_source(script: str, lag: float) -> N
 
 def test_without_drop_copy_the_lag_is_infinite() -> None:
     assert lag_ms("+0 entry< logon") == float("inf")
+
+
+def test_what_is_missing_or_lost_adds_up_over_the_sources() -> None:
+    scenario = Scenario()
+    scenario.play(
+        "+0 entry+DC1+DC2< logon\n+1 entry< heartbeat #5\n+1 DC1< heartbeat #9\n"
+        "+1 DC2< reset 4\n+1 DC2< heartbeat #6"
+    )
+    survey = scenario.partition.sessions["S"].truth.survey(scenario.now_ns, 0)
+    assert (survey.outstanding, survey.unrecoverable) == (3 + 7 + 2, 2)
+    assert survey.oldest_gap_ns == START_NS + SECOND_NS
 
 
 # -- parents -------------------------------------------------------------------------------------

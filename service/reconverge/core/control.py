@@ -203,8 +203,6 @@ class Control:
             # A doubt without a failure dates itself: evidence from before it does not count.
             self._recoveries_at_doubt = self._recoveries
             self.failure_event_ns = self.truth.event_ns
-        if move.to_state is State.REPLAY_SYNCING:
-            self.in_flight_at_failure = False
 
     def _moved(self, move: Move, detail: str, now_ns: int) -> None:
         """Record a transition: the effect, and the episode it opens, continues or closes."""

@@ -147,7 +147,7 @@ class ShadowCap(CapFields, tag="shadow_cap", frozen=True, kw_only=True):
 class Transition(Output, tag="transition", frozen=True, kw_only=True):
     """The session moved to another state."""
 
-    id: Annotated[Text, says("Deterministic id: session, episode and position in it.")]
+    id: Annotated[Text, says("Deterministic id: session, and a count within it.")]
     from_state: Annotated[State, says("State before.")]
     to_state: Annotated[State, says("State after.")]
     signal: Annotated[

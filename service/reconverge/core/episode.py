@@ -279,4 +279,4 @@ class EpisodeLog:
 
 
 def _ms(duration_ns: int | None) -> float | None:
-    return None if duration_ns is None else max(0, duration_ns) / 1e6
+    return None if duration_ns is None else duration_ns / 1e6

@@ -385,11 +385,9 @@ class Sequences:
                 yield [kind, *key, *row]
 
     @classmethod
-    def load(
-        cls, rows: Iterable[list[Any]], venue: Venue, limits: Limits | None = None
-    ) -> "Sequences":
-        """Inverse of ``dump``, under the same venue and limits."""
-        sequences = cls(venue, limits)
+    def load(cls, rows: Iterable[list[Any]], venue: Venue) -> "Sequences":
+        """Inverse of ``dump``, under the same venue; the policy sets its limits again."""
+        sequences = cls(venue)
         for kind, *row in rows:
             if kind == "session":
                 (sequences._sources_full,) = row
