@@ -1,0 +1,41 @@
+"""The explained survivors name places that exist, and say why."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.survivors import Explanation, explanations, place
+
+CORE = Path(__file__).parents[1] / "service/reconverge/core"
+
+
+def functions() -> Iterator[str]:
+    """Every function of the core, as `module.function` or `module.Class.method`."""
+    for path in sorted(CORE.glob("*.py")):
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.FunctionDef):
+                yield f"{path.stem}.{node.name}"
+            elif isinstance(node, ast.ClassDef):
+                for method in node.body:
+                    if isinstance(method, ast.FunctionDef):
+                        yield f"{path.stem}.{node.name}.{method.name}"
+
+
+@pytest.mark.parametrize(
+    ("mutant", "where"),
+    [
+        ("reconverge.core.order_view.x__book__mutmut_43", "order_view._book"),
+        ("reconverge.core.cap.x_rounded__mutmut_1", "cap.rounded"),
+        ("reconverge.core.truth.xǁTruthǁ_down__mutmut_2", "truth.Truth._down"),
+    ],
+)
+def test_a_mutant_is_placed_by_its_name(mutant: str, where: str) -> None:
+    assert place(mutant) == where
+    assert where in set(functions())
+
+
+@pytest.mark.parametrize("explanation", explanations(), ids=lambda e: e.place.pattern)
+def test_what_is_explained_still_exists(explanation: Explanation) -> None:
+    assert any(explanation.place.fullmatch(name) for name in functions())
