@@ -62,7 +62,9 @@ def test_an_unknown_key_hides_no_contradiction() -> None:
 
 
 def test_a_document_that_is_no_json_is_refused() -> None:
-    assert keys({"cap": {"floor": object()}}) == ["(document)"]
+    ((key, detail),) = problems({"cap": {"floor": object()}})
+    assert key == "(document)"
+    assert "not JSON serializable: object" in detail
 
 
 @pytest.mark.parametrize(("lower", "upper", "strict"), _ORDERED)
@@ -162,6 +164,8 @@ def test_the_most_specific_scope_wins() -> None:
         assert book.resolve("S", None).id == "session"
         assert book.resolve("T", "fix").id == "venue"
         assert book.resolve("T", None, "ABC").id == "everywhere"
+    for order in (ladder[:-1], ladder[-2::-1]):  # instruments before all that is said of places
+        assert PolicyBook(order).resolve("S", "fix", "XYZ").id == "symbols"
 
 
 def test_between_equals_the_last_one_set_wins_and_a_later_version_replaces_its_own() -> None:
@@ -195,8 +199,10 @@ def test_shadows_apply_where_their_scope_says_until_they_are_retired() -> None:
     book = PolicyBook()
     book.set(scoped("wide"), shadow=True)
     book.set(scoped("narrow", session="S"), shadow=True)
+    book.set(scoped("there", venue="fix"), shadow=True)
     assert [policy.id for policy in book.shadows("S", None)] == ["wide", "narrow"]
     assert [policy.id for policy in book.shadows("T", None)] == ["wide"]
+    assert [policy.id for policy in book.shadows("T", "fix")] == ["wide", "there"]
     assert book.resolve("S", None).id == "default"
     book.retire_shadow("wide")
     assert [policy.id for policy in book.shadows("S", None)] == ["narrow"]
@@ -210,6 +216,7 @@ def test_the_book_has_a_hash_of_everything_in_it() -> None:
     book.set(scoped("b"), shadow=True)
     seen.append(book.hash)
     assert len(set(seen)) == 3
+    assert seen[0] == PolicyBook([Policy()]).hash
     assert book.hash == seen[-1]
     book.retire_shadow("b")
     assert book.hash == seen[1]

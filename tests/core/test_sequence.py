@@ -130,6 +130,7 @@ def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
         sequences.sent(event(["logon", "1", f"on:{i}"], 0, outbound=True), 0)
     assert sequences.attempts(0, "0") == 1
     assert sequences.attempts(0, str(SOURCES_MAX)) == 0
+    assert sum(kind == "outbound" for kind, *_ in sequences.dump()) == SOURCES_MAX
     sequences.sent(event(["resend", "1-2", "seg:over"], 0, outbound=True), 0)
     assert [finding.kind for finding in sequences.findings] == ["gaps_full"]
     assert parked(sequences)

@@ -125,7 +125,8 @@ def test_what_began_at_this_very_moment_never_counts() -> None:
     grace = script.orders.watch_grace(0)
     script.run("< X new new 100 0 100\n@ 0")
     assert grace.disagreeing == 0
-    script.run("@ 1")
+    assert grace.next_deadline_ns == START_NS + 1
+    grace.settle(START_NS + 1)
     assert grace.disagreeing == 1
 
 

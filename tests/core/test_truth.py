@@ -4,7 +4,9 @@ import pytest
 
 from reconverge.core import truth
 from reconverge.core.partition import Partition
+from reconverge.core.policy import parse
 from reconverge.core.truth import Parent, Truth
+from reconverge.core.venue import Limits
 from tests.scenarios.transcript import Scenario
 from tests.scenarios.words import SECOND_NS, START_NS
 
@@ -79,6 +81,11 @@ def test_signs_of_one_failure_are_one_failure(script: str, count: int) -> None:
     assert failures("+0 entry+DC1< logon\n+0 entry< heartbeat\n" + script) == count
 
 
+@pytest.mark.parametrize("script", ["+0 entry< logout", "+0 entry< disconnect"])
+def test_a_failure_may_be_the_first_that_is_heard(script: str) -> None:
+    assert failures(script) == 1
+
+
 def test_an_unknown_path_is_up_from_the_first_word_of_the_venue() -> None:
     up = told("+0 entry< logon\n+1 entry< missed\n+1 entry< new A 0/100")
     assert up.path_up
@@ -106,8 +113,10 @@ def lag_ms(script: str) -> float:
         ("+0 entry< logon hb=0\n+0 DC1< logon hb=2\n+2 tick", 0),  # no interval to go by
         ("+0 entry+DC1< logon\n+0 DC1< heartbeat ago=1.5\n+9 tick", 1_500),
         ("+0 entry+DC1< logon\n+9 DC1< logon #1 dup ago=9", 0),  # resent: no news
+        ("+0 entry< logon\n+9 DC1< logon #1 dup ago=9", 0),  # nor is the first that is heard
         ("+0 entry+DC1< logon\n+9 DC1< heartbeat #7\n+2 tick", 2_000),
         ("+0 entry+DC1+DC2< logon hb=2\n+4 entry+DC1< heartbeat", 2_000),
+        ("+0 entry+DC1+DC2< logon hb=2\n+4 entry+DC2< heartbeat", 2_000),
         ("+0 entry+DC1< logon hb=2\n+0 DC1< heartbeat seg=X\n+2 entry+DC1< heartbeat", 0),
         # a segment that began with the same batch is where the channel speaks from now on
         ("+0 entry+DC1< logon hb=2\n+0 DC1< heartbeat seg=X\n+2 entry< heartbeat", 2_000),
@@ -130,6 +139,14 @@ def test_what_is_missing_or_lost_adds_up_over_the_sources() -> None:
     survey = scenario.partition.sessions["S"].truth.survey(scenario.now_ns, 0)
     assert (survey.outstanding, survey.unrecoverable) == (3 + 7 + 2, 2)
     assert survey.oldest_gap_ns == START_NS + SECOND_NS
+
+
+def test_a_snapshot_whose_first_word_was_the_latest_heard_is_of_that_moment() -> None:
+    """R17: doubt is dated by the latest event, which may be what begins the snapshot."""
+    kept = told("+0 entry< logon\n+1 entry< mass-status R1 #9\n+1 entry< mass-end R1 0")
+    begun_ns = START_NS + SECOND_NS
+    found = [kept.survey(begun_ns + SECOND_NS, begun_ns + past).complete for past in (0, 1)]
+    assert found == [True, False]
 
 
 # -- parents -------------------------------------------------------------------------------------
@@ -208,6 +225,14 @@ def test_what_is_left_open_is_named() -> None:
         "DC1: 6 unrecoverable",
         "VA ACME: entry sent 0, venue open 100, in flight: new A",
     ]
+
+
+def test_a_policy_bounds_resends_and_attempts() -> None:
+    """R12, R18."""
+    kept = Truth("S", {})
+    replay = {"resend_timeout_ms": 5_000, "attempts_max": 3, "attempts_window_ms": 7_000}
+    kept.set_limits(parse({"replay": replay}))
+    assert kept.sequences.limits == Limits(5 * SECOND_NS, 3, 7 * SECOND_NS)
 
 
 def test_only_a_change_of_the_latch_is_told() -> None:
