@@ -55,6 +55,14 @@ def test_the_safe_mode_latch_bounds_every_state(state: State, trust: float) -> N
     assert bound.cap <= POLICY.cap.safe_mode
 
 
+@pytest.mark.parametrize(
+    ("trust", "holds"), [(1.0, "safe_mode"), (0.06, "safe_mode"), (0.05, "lag"), (0.04, "lag")]
+)
+def test_the_latch_is_named_only_where_it_takes_something_away(trust: float, holds: str) -> None:
+    bound = ceiling(State.HEALTHY, trust, "lag", POLICY, safe_mode=True)
+    assert bound == Bound(min(trust, POLICY.cap.safe_mode), holds)
+
+
 @given(st.lists(st.tuples(STATES, RATIO, st.integers(0, 5 * SECOND)), min_size=1))
 def test_s4_a_cap_falls_at_once_and_rises_only_where_allowed_and_by_the_ramp(
     steps: list[tuple[State, float, int]],
@@ -141,6 +149,23 @@ def test_the_absolute_limits_bound_every_multiple(sigma: float, uplift: float) -
     multiple = catchup_multiple(State.HEALTHY, sigma, policy)
     assert 1.0 <= multiple <= 2.0
     assert multiple * policy.catch_up.participation_normal <= 0.20 + 1e-12
+
+
+@pytest.mark.parametrize(
+    ("limits", "multiple"),
+    [
+        ({}, 3.0),
+        ({"multiple_max": 2.25}, 2.25),
+        ({"participation_max": 0.25}, 2.5),
+        ({"uplift_max_bps": 2.0}, 1.6635),
+    ],
+)
+def test_each_limit_on_catching_up_bounds_it_alone(
+    limits: dict[str, float], multiple: float
+) -> None:
+    loose = {"uplift_max_bps": 50.0, "multiple_max": 3.0, "participation_max": 1.0}
+    policy = parse({"catch_up": loose | limits})
+    assert catchup_multiple(State.HEALTHY, 157.0, policy) == multiple
 
 
 def test_what_cannot_be_repaid_in_time_is_reported_not_hurried() -> None:

@@ -1,6 +1,6 @@
 """Control: what is published and when, instruments, and being handed over."""
 
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import orjson
 import pytest
@@ -25,12 +25,21 @@ def caps(script: str) -> list[Cap]:
 # -- when a cap is published ---------------------------------------------------------------------
 
 
-def test_a_rise_is_published_in_steps_and_at_its_end() -> None:
-    found = [cap for cap in caps(BOTH + "+12 tick") if cap.cause == "change"]
-    steps = [later.cap - cap.cap for cap, later in pairwise(found)]
+@pytest.mark.parametrize("top", [1.0, 0.995])
+def test_a_rise_is_published_in_steps_and_at_its_end(top: float) -> None:
+    ceilings = f"policy cap.ceiling.stable = {top}\npolicy cap.ceiling.healthy = {top}\n"
+    found = [cap for cap in caps(ceilings + BOTH + "+12 tick") if cap.cause == "change"]
+    steps = [later.cap - cap.cap for cap, later in pairwise(found[: round(top * 100)])]
     assert all(0.00999 <= step <= 0.0101 for step in steps)
-    assert found[-1].cap == 1.0
+    assert found[-1].cap == top
     assert found[-1].reason == "ceiling"
+    assert found[-1].event_ns == START_NS + 10 * SECOND_NS
+
+
+def test_caps_are_numbered_from_one_on_in_the_order_in_which_they_are_published() -> None:
+    found = caps(BOTH + "+2 tick\n+0 entry< disconnect\n+1 tick")
+    assert [cap.sequence for cap in found] == list(range(1, len(found) + 1))
+    assert (found[0].cause, found[0].cap) == ("change", 0.0)
 
 
 def test_a_cap_that_stays_is_published_once_a_heartbeat() -> None:
@@ -49,8 +58,25 @@ def test_confidence_that_moves_is_published_though_the_cap_stays() -> None:
     down = BOTH + "+12 tick\n+0 entry< disconnect\n+2 tick\n"
     before = caps(down)
     after = caps(down + "+0 DC1< heartbeat ago=0.55\n+0 DC1< heartbeat ago=0.51\n+0 DC1< heartbeat")
-    told = [(cap.cap, cap.confidence) for cap in after[len(before) :]]
-    assert told == [(0.1977, 0.988889), (0.1977, 1.0)]  # 0.997778 is no news
+    told = [(cap.cap, cap.confidence, cap.cause) for cap in after[len(before) :]]
+    assert told == [(0.1977, 0.988889, "change"), (0.1977, 1.0, "change")]  # 0.997778 is no news
+
+
+def test_one_hundredth_of_confidence_is_news_and_so_are_all_and_nothing() -> None:
+    silent = "policy cap.floor = 0.05\n" + BOTH + "+12 tick\n+0 entry< disconnect\n+7 tick\n"
+    before = caps(silent)
+    after = caps(
+        silent + "+0 DC1< heartbeat ago=4.955\n+0 DC1< heartbeat ago=4.91\n"
+        "+0 DC1< heartbeat ago=4.905\n"  # a thousandth: left to the heartbeat
+        "+0.1 DC1< heartbeat ago=4.965\n+0.1 DC1< heartbeat ago=5\n"
+        "+0.1 DC1< heartbeat ago=0.51\n+1 DC1< heartbeat"
+    )
+    told = [(cap.cap, cap.confidence, cap.cause) for cap in after[len(before) :]]
+    assert told == [
+        (0.05, 0.01, "change"), (0.05, 0.02, "change"), (0.05, 0.007778, "change"),
+        (0.05, 0.0, "change"), (0.05, 0.997778, "change"), (0.05, 0.997778, "heartbeat"),
+        (0.05, 1.0, "change"),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize(
@@ -79,6 +105,21 @@ def test_only_so_many_instruments_have_a_cap_of_their_own(monkeypatch: pytest.Mo
     assert len(caps(BOTH + "+12 tick\n" + orders + half + "+1 tick")[-1].symbols) == 2
 
 
+# -- what a status page reads ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("later", "gap"), [("heartbeat", (3, 3, 500.0)), ("fill #2 5 dup", (0, 0, 0.0))]
+)
+def test_a_gap_has_a_size_and_an_age_until_it_is_closed(
+    later: str, gap: tuple[int, int, float]
+) -> None:
+    scenario = Scenario()
+    scenario.play(BOTH + f"+12 tick\n+0 entry< heartbeat #5\n+0.5 entry< {later}")
+    found = scenario.partition.sessions["S"].control.read(scenario.now_ns)
+    assert (found.outstanding, found.outstanding_peak, found.gap_age_ms) == gap
+
+
 # -- episodes and shadows ------------------------------------------------------------------------
 
 
@@ -104,6 +145,17 @@ def test_the_record_of_an_episode_has_its_end_once_it_is_closed_and_what_is_open
     assert (found[-1].status, found[-1].end_ns) == ("closed", found[-1].event_ns)
     assert found[1].unresolved == ("entry: 2-4 missing",)
     assert found[-1].unresolved == ()
+
+
+def test_caps_name_the_open_episode_and_its_cycle() -> None:
+    found = caps(
+        BOTH + "+12 tick\n+0 entry< disconnect\n+0.1 entry< logon\n+0.1 entry< disconnect\n"
+        "+0.1 entry< logon\n+80 beats"
+    )
+    named = [(cap.episode_id, cap.cycle) for cap in found]
+    assert [of for of, _ in groupby(named)] == [
+        (None, None), ("S/e1", 1), ("S/e1", 2), (None, None),
+    ]  # fmt: skip
 
 
 def test_transitions_count_up_and_name_their_episode_and_its_cycle() -> None:

@@ -8,7 +8,7 @@ import pytest
 from reconverge.core.confidence import Reading
 from reconverge.core.effects import State
 from reconverge.core.machine import FROZEN, MEANING, RISING, TABLE, Facts, Machine, Signal
-from reconverge.core.policy import Policy
+from reconverge.core.policy import Policy, parse
 
 H, F, D, R, C, S = State
 
@@ -107,7 +107,13 @@ def test_silent_divergence_needs_the_alarm_to_hold_for_its_dwell_with_the_link_u
     assert machine.step(facts(999, reading=low)) is None
     assert machine.next_deadline_ns(Policy()) == 1_000 * MS
     assert machine.step(facts(1_000, reading=low)).signal is Signal.SILENT_DIVERGENCE  # type: ignore[union-attr]
-    for harmless in ({"path_up": False}, {"venue_seen": False}, {"reading": CLEAN}):
+    at_the_alarm = doubtful(similarity=Policy().similarity.alarm)
+    for harmless in (
+        {"path_up": False},
+        {"venue_seen": False},
+        {"reading": CLEAN},
+        {"reading": at_the_alarm},
+    ):
         other = machine_in(H)
         other.step(facts(0, **{"reading": low, **harmless}))
         assert other.step(facts(5_000, **{"reading": low, **harmless})) is None
@@ -136,6 +142,12 @@ def test_s2_a_gap_past_its_grace_ends_health_at_once(
 def test_a_gap_within_its_grace_is_only_messages_in_flight() -> None:
     young = doubtful(outstanding=1, gap_age_ms=999.0)
     assert machine_in(H).step(facts(reading=young)) is None
+
+
+def test_where_gaps_are_given_no_grace_it_still_takes_a_gap_to_end_health() -> None:
+    strict = parse({"replay": {"gap_grace_ms": 0}})
+    assert machine_in(H).step(facts(60_000, policy=strict)) is None
+    assert machine_in(H).step(facts(policy=strict, reading=doubtful(outstanding=1))).to_state is D  # type: ignore[union-attr]
 
 
 @pytest.mark.parametrize(

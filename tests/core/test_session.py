@@ -4,6 +4,7 @@ from reconverge.core.effects import Alert, Cap, Transition
 from reconverge.core.events import Disconnect, Logon
 from reconverge.core.policy import PolicyBook, parse
 from reconverge.core.session import Session, step
+from reconverge.core.venue import Venue
 
 SECOND = 1_000_000_000
 
@@ -49,6 +50,16 @@ def test_a_changed_shadow_goes_on_and_one_that_is_gone_is_dropped() -> None:
     session.adopt()
     assert session.shadows == {"one": kept}
     assert kept.policy.version == 2
+
+
+def test_a_shadow_for_a_venue_stands_beside_the_sessions_of_that_venue_only() -> None:
+    book = PolicyBook()
+    book.set(parse({"id": "shadow", "scope": {"venue": "mine"}}), shadow=True)
+    venues = {name: Venue(id=name) for name in ("mine", "other")}
+    for name, expected in (("mine", ["shadow"]), ("other", [])):
+        session = Session("S", book, venues)
+        step(session, logon(SECOND, venue=name), SECOND)
+        assert list(session.shadows) == expected
 
 
 def test_it_is_due_for_a_resend_as_well_as_for_its_caps() -> None:

@@ -72,7 +72,7 @@ def confidence(reading: Reading, policy: Policy) -> Confidence:
     value = 1.0
     for name, part in parts.items():
         weight = getattr(policy.weights, name)
-        value *= part if weight == 1 else part**weight
+        value *= part**weight
     lowest = min(parts, key=parts.__getitem__)
     rounded = {name: round(part, DIGITS) for name, part in parts.items()}
     components = Components(**rounded)
