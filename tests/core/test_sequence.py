@@ -69,6 +69,8 @@ def test_r18_attempts_are_counted_in_a_window_and_alert_before_the_limit() -> No
     )
     assert script.sequences.attempts(script.now_ns) == 3
     script.run("> resend 2-4          ! resend_begun")  # told once while the window stays full
+    assert script.sequences.attempts(9_999_999_999) == 4
+    assert script.sequences.attempts(10_000_000_000) == 3
     assert script.sequences.attempts(11_000_000_000) == 3
     script.run("@ 18")
     assert script.sequences.attempts(script.now_ns) == 2
@@ -124,7 +126,7 @@ def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
         assert sequences.accept(event(["1", f"seg:{i}"], 0, outbound=False), 0)
     assert not parked(sequences)
     for word in ("1", "7"):
-        assert sequences.accept(event([word, "seg:over"], 0, outbound=False), 0)
+        assert sequences.accept(event([word, "seg:over", "on:DC"], 0, outbound=False), 0)
     for i in range(SOURCES_MAX + 1):
         sequences.sent(event(["1", f"seg:{i}"], 0, outbound=True), 0)
         sequences.sent(event(["logon", "1", f"on:{i}"], 0, outbound=True), 0)
@@ -132,7 +134,7 @@ def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
     assert sequences.attempts(0, str(SOURCES_MAX)) == 0
     assert sum(kind == "outbound" for kind, *_ in sequences.dump()) == SOURCES_MAX
     sequences.sent(event(["resend", "1-2", "seg:over"], 0, outbound=True), 0)
-    assert [finding.kind for finding in sequences.findings] == ["gaps_full"]
+    assert [(found.kind, found.channel) for found in sequences.findings] == [("gaps_full", "DC")]
     assert parked(sequences)
     assert sequences.get(None, "over") is None
 
@@ -178,6 +180,14 @@ def test_replay_rate_and_time_to_drain_follow_the_answer() -> None:
     assert progress() == (10, 8_000)
     script.run("< fill 25 105 dup ! resend_completed gap_closed")
     assert progress() == (50, 0)
+
+
+def test_numbers_that_come_back_unasked_have_a_rate_too() -> None:
+    numbering = (
+        Script(BOUNDED).run("< 1..4\n< 8 ! gap_opened\n< 5 dup\n@ 1\n< 6 dup").sequences.get(None)
+    )
+    assert numbering is not None
+    assert numbering.recovery.rate_per_s == 2
 
 
 def test_heartbeat_interval_and_last_heard_come_from_the_source() -> None:

@@ -60,7 +60,6 @@ class Outbound:
     def restarted(self) -> None:
         """Our numbers begin again at one."""
         self.next_seq = 1
-        self.logon_seq = 0
         self.lacks_from = self.lacks_to = 0
 
     def path_lost(self) -> None:

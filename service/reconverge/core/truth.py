@@ -122,7 +122,7 @@ class Truth:
         self.failed = False
         """A hard failure that the path has not recovered from: what follows is part of it."""
         self.recoveries = 0
-        """Resends and snapshots begun, and attestations, ever."""
+        """Snapshots begun and attestations, ever."""
         self.recovery_failures = 0
         """Resends rejected, timed out or released, ever."""
         self.snapshot_event_ns = -1
@@ -192,9 +192,7 @@ class Truth:
         """Turn what the sequences found into counts, notes and alerts."""
         for kind, channel, detail in self.sequences.findings:
             source = channel or "entry"
-            if kind in _BEGINS:
-                self.recoveries += 1
-            elif kind in _FAILS:
+            if kind in _FAILS:
                 self.recovery_failures += 1
             elif kind == "numbers_restarted" and channel is not None:
                 self.restarted_ns[channel] = event_ns
@@ -485,8 +483,6 @@ _PATH_EVENTS: Final = frozenset({
 })  # fmt: skip
 """Events that say of the path themselves what it is."""
 
-_BEGINS: Final = frozenset({"resend_begun"})
-"""Findings that mean a recovery is under way."""
 _FAILS: Final = frozenset({"resend_rejected", "resend_timed_out", "resend_released"})
 """Findings that mean a recovery came to nothing (R12)."""
 _ALERTS: Final = frozenset({
