@@ -45,20 +45,38 @@ def test_a_finding_names_what_it_is_about_or_nothing(line: str, kind: str, about
     assert [(found.kind, found.order) for found in script.orders.findings] == [(kind, about)]
 
 
+TAKEN_OVER = """
+    < X new new 100 0 100 order:V0
+    < X restated new 100 0 100 order:V1
+    < X canceled canceled 100 0 0 order:V1
+    < Y new new 200 0 200 order:V0
+    < X restated new 100 0 100 order:V1
+"""
+"""The venue's first id of X is Y's by now."""
+
+
+def rename(script: Script) -> None:
+    """As many more ids of the venue's for X as make it forget its first."""
+    for n in range(2, IDS_MAX + 2):
+        script.line(f"< X restated new 100 0 100 order:V{n}")
+
+
 def test_an_id_that_another_order_has_now_is_not_dropped_with_its_former_owners() -> None:
     """R14, R22: however many more ids the venue gives to the order that had it."""
     script = Script()
-    script.run(
-        """
-        < X new new 100 0 100 order:V0
-        < X restated new 100 0 100 order:V1
-        < X canceled canceled 100 0 0 order:V1
-        < Y new new 200 0 200 order:V0
-        """
-    )
-    for n in range(1, IDS_MAX + 2):
-        script.line(f"< X restated new 100 0 100 order:V{n}")
+    script.run(TAKEN_OVER)
+    rename(script)
     script.run("? same V0 Y\n< - new new 200 0 200 order:V0 on:DC\n? orders 2")
+
+
+def test_a_former_id_of_the_venues_that_is_nobodys_by_now_is_dropped_like_any_other() -> None:
+    script = Script()
+    script.run(TAKEN_OVER)
+    script.orders.counts.over_max = 0
+    script.run("< Y canceled canceled 200 0 0 order:V0\n? orders 1")
+    rename(script)
+    assert script.orders.find("V0") is None
+    script.run(f"? same V1 V{IDS_MAX + 1}\n? working entry V{IDS_MAX + 1} venue -")
 
 
 def test_of_disagreements_that_began_together_the_order_seen_first_is_told_first() -> None:

@@ -389,25 +389,6 @@ def test_an_id_that_two_had_before_its_owner_was_forgotten_is_nobodys_after_a_re
     assert stored(loaded) == stored(script.orders)
 
 
-def test_a_former_id_of_the_venues_that_is_nobodys_by_now_is_dropped_like_any_other() -> None:
-    script = Script()
-    script.run(
-        """
-        < X new new 100 0 100 order:V0
-        < X restated new 100 0 100 order:V1
-        < X canceled canceled 100 0 0 order:V1
-        < Y new new 200 0 200 order:V0
-        < X restated new 100 0 100 order:V1
-        """
-    )
-    script.orders.counts.over_max = 0
-    script.run("< Y canceled canceled 200 0 0 order:V0\n? orders 1")
-    for n in range(2, IDS_MAX + 2):
-        script.line(f"< X restated new 100 0 100 order:V{n}")
-    assert script.orders.find("V0") is None
-    script.run(f"? same V1 V{IDS_MAX + 1}\n? working entry V{IDS_MAX + 1} venue -")
-
-
 def test_so_is_the_later_id_of_a_chain() -> None:
     script = Script()
     script.orders.counts.over_max = 1

@@ -175,8 +175,7 @@ class Index:
         if order.order_id is not None and order.order_id != order_id:
             order.former_ids += (order.order_id,)
             if len(order.former_ids) > IDS_MAX:
-                if self.by_order_id.get(order.former_ids[0]) is order:
-                    del self.by_order_id[order.former_ids[0]]
+                _unname(self.by_order_id, order.former_ids[0], order)
                 order.former_ids = order.former_ids[1:]
         order.order_id = order_id
         self.by_order_id[order_id] = order
@@ -202,22 +201,17 @@ class Index:
         needed = {ids[view.leg] for view in views if view.state != "unknown"}
         needed.update(request.cl_ord_id for request in order.requests)
         at = next(i for i, cl_ord_id in enumerate(ids) if cl_ord_id not in needed)
-        self._unname(ids[at], order)
+        _unname(self.by_cl_ord_id, ids[at], order)
         order.cl_ord_ids = (*ids[:at], *ids[at + 1 :])
         for view in views:
             view.leg -= view.leg > at
 
-    def _unname(self, cl_ord_id: str, order: Order) -> None:
-        if self.by_cl_ord_id.get(cl_ord_id) is order:
-            del self.by_cl_ord_id[cl_ord_id]
-
     def forget(self, order: Order) -> None:
         """Drop a record and its ids, but not an id that another record took over."""
         for cl_ord_id in order.cl_ord_ids:
-            self._unname(cl_ord_id, order)
+            _unname(self.by_cl_ord_id, cl_ord_id, order)
         for order_id in order.order_ids():
-            if self.by_order_id.get(order_id) is order:
-                del self.by_order_id[order_id]
+            _unname(self.by_order_id, order_id, order)
 
     def absorb(self, kept: Order, other: Order) -> None:
         """Make two records one (R22). Sums are the caller's to settle."""
@@ -244,6 +238,12 @@ class Index:
         kept.requests += other.requests
         kept.entry = _merged(kept.entry, other.entry)
         kept.venue = _merged(kept.venue, other.venue)
+
+
+def _unname(by_id: dict[str, Order], any_id: str, order: Order) -> None:
+    """The order goes by this id no more; if another has it by now, that one keeps it."""
+    if by_id.get(any_id) is order:
+        del by_id[any_id]
 
 
 def _merged(one: View, two: View) -> View:
