@@ -20,6 +20,13 @@ MEMO_MAX: Final = 1 << 16
 """Distinct texts remembered: a day's quantities and price levels; ten megabytes at the outside."""
 
 
+_KNOWN: Final[set[str | None]] = {None}
+"""The texts remembered; and the absence of one is as good."""
+
+are_known: Final = _KNOWN.issuperset
+"""Whether all of some texts are remembered, so that they are a ``DecimalText`` each."""
+
+
 class _Memo(dict[str, int]):
     """Nanos by text, worked out when first asked for: the same few recur."""
 
@@ -32,7 +39,9 @@ class _Memo(dict[str, int]):
         magnitude = int(whole.lstrip("-")) * ONE + int(fraction.ljust(SCALE_DIGITS, "0"))
         if len(self) >= MEMO_MAX:
             self.clear()
+            _KNOWN.intersection_update({None})
         value = self[text] = -magnitude if text.startswith("-") else magnitude
+        _KNOWN.add(text)
         return value
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, get_args
 import msgspec
 from msgspec import Meta, Struct
 
-from reconverge.core.units import DECIMAL_PATTERN, nanos
+from reconverge.core.units import DECIMAL_PATTERN, are_known, nanos
 
 SCHEMA_MAJOR = 1
 """The major version of the contract. It changes only when a reader of the old one would be misled.
@@ -55,8 +55,8 @@ class Part(Struct, frozen=True, gc=False):
     def __post_init__(self) -> None:
         """Every decimal is one: raises ValueError, which decoding tells as its own."""
         decimals = _DECIMALS[type(self)]
-        if decimals is not None:
-            for text in decimals(self):
+        if decimals is not None and not are_known(texts := decimals(self)):
+            for text in texts:
                 if text is not None:
                     nanos(text)
 
