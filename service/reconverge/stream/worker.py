@@ -10,6 +10,7 @@ backlog it is folded meanwhile, too; else it stays open, for what comes until th
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from time import perf_counter
 from typing import Any, NamedTuple
 
@@ -72,6 +73,7 @@ class Worker:
         self._stopping = asyncio.Event()
         self._waiting: asyncio.Timeout | None = None  # for input; ends early when told to stop
         self._commit: asyncio.Task[None] | None = None
+        self._connections = AsyncExitStack()
         self._ahead = False
         self._flowing = False  # what is buffered is not held back for a slower topic
         self.progress = 0
@@ -99,9 +101,9 @@ class Worker:
         """
         await await_predecessor(self._log, self._options, self._clock)
         self._journal = await Journal.claim(self._log, self._options, self._claim())
-        restored = await self._restore()
         try:
-            await self._open(restored)
+            with memory.growing():
+                await self._open(await self._restore())
             while not self._stopping.is_set():
                 await self._turn()
             await self._write_snapshot(released=True)
@@ -111,7 +113,7 @@ class Worker:
             if self._commit:
                 self._commit.cancel()
                 await asyncio.wait([self._commit])
-            await restored.inputs.close()
+            await self._connections.aclose()
 
     def positions(self) -> Mapping[str, int]:
         """Where each input topic is read next, for lag tools. Only while `ready`."""
@@ -130,10 +132,9 @@ class Worker:
     async def _restore(self) -> Restored:
         context, started = self._context, perf_counter()
         async with context.restores:
-            with memory.growing():
-                restored = await restore(
-                    self._log, context.folds, self._options, self._observer, self._journal.epoch
-                )
+            restored = await restore(
+                self._log, context.folds, self._options, self._observer, self._journal.epoch
+            )
         size = restored.manifest.record.size_bytes if restored.manifest else 0
         seconds = perf_counter() - started
         self._observer.restored(
@@ -158,9 +159,10 @@ class Worker:
 
         It sets policies, owns up to losses and publishes caps at once.
         """
+        self._ledger, self._inputs = restored.ledger, restored.inputs
+        self._connections.push_async_callback(self._inputs.close)
         if not restored.manifest and not restored.batches:
             await self._check_epoch()
-        self._ledger, self._inputs = restored.ledger, restored.inputs
         self._clock.not_before(self._ledger.now_ns)
         self._snapshot = restored.manifest.offset if restored.manifest else -1
         self._snapshot_rows = restored.manifest.record.rows if restored.manifest else 0
