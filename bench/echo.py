@@ -11,12 +11,10 @@ import sys
 from typing import Final
 
 import uvloop
-from aiokafka import TopicPartition
 
+from bench.clients import consumer, producer
 from reconverge.cli.run import options
-from reconverge.connection import connection
 from reconverge.settings import load
-from reconverge.stream.kafka_log import _consumer, _producer
 
 _RECORD: Final = bytes(500)
 """As long as the service's journal record of a small batch."""
@@ -26,20 +24,16 @@ async def echo(*, journalled: bool) -> None:
     """Answer for ever, and never wait for an answer's acknowledgement."""
     settings = load({})
     topics, deadlines = options(settings).topics, options(settings).deadlines
-    consumer = _consumer(connection(settings), "echo", deadlines.fetch_s)
-    producer = _producer(connection(settings), "echo", deadlines.append_s)
-    journal = _producer(connection(settings), "echo-journal", deadlines.append_s)
-    await asyncio.gather(consumer.start(), producer.start(), journal.start())
-    partitions = [TopicPartition(topic, 0) for topic in topics.inputs]
-    consumer.assign(partitions)
-    await consumer.seek_to_beginning(*partitions)
+    output = await producer(settings, deadlines.append_s)
+    journal = await producer(settings, deadlines.append_s)
+    reader = await consumer(settings, topics.inputs, deadlines.fetch_s)
     while True:
-        polled = await consumer.getmany(timeout_ms=1_000)
+        polled = await reader.getmany(timeout_ms=1_000)
         if journalled and polled:
             await journal.send_and_wait(topics.journal, _RECORD, None, 0)
         for records in polled.values():
             for record in records:
-                await producer.send(topics.caps, record.value, record.key, 0)
+                await output.send(topics.caps, record.value, record.key, 0)
 
 
 if __name__ == "__main__":

@@ -11,32 +11,30 @@ import time
 
 import uvloop
 
+from bench.clients import consumer
 from bench.plain_decoding import plain_decode
 from bench.stage import Mark, now_s
 from reconverge.cli.run import options
-from reconverge.connection import connection
 from reconverge.settings import load
-from reconverge.stream.kafka_log import KafkaLog
 
 
 async def floor(events: int) -> list[Mark]:
     """Read that many events of the input topics."""
     settings = load({})
     limits, deadlines = options(settings).limits, options(settings).deadlines
-    topics = options(settings).topics.inputs
-    log = await KafkaLog.connect(connection(settings), 0, "floor", deadlines)
-    tail = await log.follow(dict.fromkeys(topics, 0))
+    reader = await consumer(settings, options(settings).topics.inputs, deadlines.fetch_s)
     taken, marks = 0, list[Mark]()
     for goal in (events // 10, events):
         while taken < goal:
-            polled = await tail.poll(topics, limits.buffered_records, deadlines.idle_s)
+            polled = await reader.getmany(
+                timeout_ms=int(deadlines.idle_s * 1_000), max_records=limits.buffered_records
+            )
             for records in polled.values():
                 for record in records:
-                    plain_decode(record.value)
+                    plain_decode(record.value or b"")
                 taken += len(records)
         marks.append(Mark(taken, now_s(), time.process_time()))
-    await tail.close()
-    await log.close()
+    await reader.stop()
     return marks
 
 

@@ -19,7 +19,7 @@ from reconverge.stream.kafka_log import KafkaLog
 from reconverge.stream.log import Record, read
 from reconverge.stream.observer import NullObserver
 from reconverge.stream.options import Options
-from reconverge.stream.quarantine import HEADER_PREFIX
+from reconverge.stream.quarantine import provenance
 from reconverge.stream.records import Claim, counts, decode
 from tests.chaos.load import Truth
 
@@ -141,7 +141,7 @@ class _Partition:
             if topic == topics.caps:
                 self._obey(published)
                 continue
-            arrived = Counter(record.value for record in published)
+            arrived = Counter(record.value or b"" for record in published)
             self._found.repeated += sum((arrived - derived).values())
             for value in derived - arrived:
                 self._wrong(f"{topic}: never arrived: {value!r}")
@@ -150,7 +150,7 @@ class _Partition:
         """As a router does: keep the highest (epoch, sequence) and drop what is below."""
         newest: dict[str, tuple[int, int]] = {}
         for record in published:
-            cap = msgspec.json.decode(record.value, type=Cap)
+            cap = msgspec.json.decode(record.value or b"", type=Cap)
             epoch, sequence = newest.get(cap.session, (-1, 0))
             if cap.epoch < epoch:
                 self._found.dropped += 1
@@ -165,9 +165,8 @@ class _Partition:
         found = set()
         for topic in topics.inputs:
             for record in await self._whole(topics.quarantine(topic)):
-                told = dict(record.headers)
-                offset = int(told[f"{HEADER_PREFIX}offset"])
-                found.add((told[f"{HEADER_PREFIX}topic"].decode(), offset))
+                told = provenance(record)
+                found.add((told["topic"], int(told["offset"])))
         self._found.set_aside += len(found)
         if found != self._refused:
             self._wrong(f"set aside {found - self._refused}, not {self._refused - found}")

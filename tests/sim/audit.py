@@ -11,10 +11,11 @@ import orjson
 
 from reconverge.core.effects import Cap
 from reconverge.stream.folding import Folds, Ledger
+from reconverge.stream.log import Record
 from reconverge.stream.options import Options
-from reconverge.stream.quarantine import HEADER_PREFIX
+from reconverge.stream.quarantine import provenance
 from reconverge.stream.records import Batch, Claim, Owned, Position, Snapshot, counts, decode
-from tests.sim.cluster import RECORD_BYTES_MAX, Cluster, Written
+from tests.sim.cluster import RECORD_BYTES_MAX, Cluster
 
 
 class Violation(AssertionError):
@@ -41,24 +42,24 @@ class PartitionAudit:
         self.newest_cap_ns: dict[str, int] = {}
         self.batches = self.claims = self.ignored = 0
 
-    def written(self, record: Written) -> None:
+    def written(self, record: Record) -> None:
         topics = self._topics
         if record.topic == topics.journal:
             self._journalled(record)
         elif record.topic in (topics.caps, topics.transitions, topics.episodes, topics.alerts):
             self._output(record)
         elif record.topic.startswith(topics.quarantine_prefix):
-            told = dict(record.headers)
-            origin = told[f"{HEADER_PREFIX}topic"].decode(), int(told[f"{HEADER_PREFIX}offset"])
+            told = provenance(record)
+            origin = told["topic"], int(told["offset"])
             original = self._cluster.topics[origin[0], self._partition][origin[1]]
-            left = f"{HEADER_PREFIX}value_left_at_origin" in told
+            left = "value_left_at_origin" in told
             same = record.value == original.value or (
                 left and len(original.value or b"") > RECORD_BYTES_MAX
             )
             self._require(same, f"{origin} was set aside with other bytes")
             self._set_aside.add(origin)
 
-    def _journalled(self, raw: Written) -> None:
+    def _journalled(self, raw: Record) -> None:
         record = decode(raw.value, raw.offset)
         if isinstance(record, Claim):
             self._claims[raw.offset] = record
@@ -140,7 +141,7 @@ class PartitionAudit:
         )
         self._vouched(record)
 
-    def _output(self, record: Written) -> None:
+    def _output(self, record: Record) -> None:
         value = record.value or b""
         known = value in self._expected[record.topic]
         self._require(known, f"{record.topic}/{record.offset}: nothing journalled says {value!r}")

@@ -10,24 +10,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from random import Random
-from typing import Any, NamedTuple
+from typing import Any, Final
 
-from reconverge.stream.log import Headers, LogError, Message, OutcomeUnknown, OutOfRange, TooLarge
+from reconverge.stream.log import (
+    Headers,
+    LogError,
+    Message,
+    OutcomeUnknown,
+    OutOfRange,
+    Record,
+    TooLarge,
+)
 from tests.sim.loop import VirtualLoop
 
 START_NS = 1_700_000_000_000_000_000
 RECORD_BYTES_MAX = 50_000
-
-
-class Written(NamedTuple):
-    """A record in the simulated log."""
-
-    topic: str
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+FETCHED_MAX: Final = 20
+"""Records of one topic in one fetch; often they are fewer."""
 
 
 @dataclass
@@ -98,9 +97,9 @@ class Cluster:
         self.loop = loop
         self.random = random
         self.weather = Weather()
-        self.topics: dict[tuple[str, int], list[Written]] = defaultdict(list)
+        self.topics: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.starts: dict[tuple[str, int], int] = defaultdict(int)
-        self.watchers: list[Callable[[int, Written], None]] = []
+        self.watchers: list[Callable[[int, Record], None]] = []
         self._arrivals: dict[tuple[str, int], list[asyncio.Future[None]]] = defaultdict(list)
 
     def write(
@@ -114,7 +113,7 @@ class Cluster:
         """Append to a partition, tell the watchers, wake the readers."""
         log = self.topics[topic, partition]
         timestamp = (START_NS + self.loop.now_ns()) // 1_000_000
-        record = Written(topic, len(log), timestamp, key, value, tuple(headers))
+        record = Record(topic, len(log), timestamp, key, value, tuple(headers))
         log.append(record)
         for watch in self.watchers:
             watch(partition, record)
@@ -154,31 +153,29 @@ class SimTail:
         self._log = log
         self._positions = dict(positions)
 
-    async def poll(
-        self, topics: Sequence[str], records_max: int, wait_s: float
-    ) -> Mapping[str, Sequence[Written]]:
+    async def poll(self, topics: Sequence[str], wait_s: float) -> Mapping[str, Sequence[Record]]:
         cluster, partition = self._log.cluster, self._log.partition
         await self._log.travel()
         if cluster.hits(cluster.weather.failed_read):
             raise LogError("simulated: fetch failed")
-        polled = self._polled(topics, records_max)
+        polled = self._polled(topics)
         if not polled and wait_s > 0:
             arrival = cluster.arrival(topics, partition)
             await asyncio.wait([arrival], timeout=wait_s)
             await self._log.travel()
-            polled = self._polled(topics, records_max)
+            polled = self._polled(topics)
         return polled
 
-    def _polled(self, topics: Sequence[str], records_max: int) -> dict[str, Sequence[Written]]:
+    def _polled(self, topics: Sequence[str]) -> dict[str, Sequence[Record]]:
         cluster, partition = self._log.cluster, self._log.partition
-        polled: dict[str, Sequence[Written]] = {}
+        polled: dict[str, Sequence[Record]] = {}
         for topic in topics:
             records, position = cluster.topics[topic, partition], self._positions[topic]
             if not cluster.starts[topic, partition] <= position <= len(records):
                 if polled:
                     break
                 raise OutOfRange(topic, position)
-            take = records[position : position + cluster.random.randint(1, max(1, records_max))]
+            take = records[position : position + cluster.random.randint(1, FETCHED_MAX)]
             if take:
                 self._positions[topic] = take[-1].offset + 1
                 if cluster.hits(cluster.weather.repeated_read):
@@ -186,6 +183,9 @@ class SimTail:
                     take = records[again:position] + take
                 polled[topic] = take
         return polled
+
+    def ask(self, topics: Sequence[str]) -> None:
+        """Whatever is there is ready already."""
 
     def end(self, topic: str) -> int:
         return len(self._log.cluster.topics[topic, self._log.partition])

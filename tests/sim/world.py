@@ -11,12 +11,13 @@ from typing import NamedTuple
 
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Condition
+from reconverge.stream.log import Record
 from reconverge.stream.observer import NullObserver
 from reconverge.stream.options import Deadlines, Limits, Options
 from reconverge.stream.service import Service
 from reconverge.stream.worker import Context
 from tests.sim.audit import PartitionAudit, Violation
-from tests.sim.cluster import START_NS, Cluster, Process, SimLog, Weather, Written
+from tests.sim.cluster import START_NS, Cluster, Process, SimLog, Weather
 from tests.sim.load import POLICIES, DeskLoad, Load, ToyLoad
 from tests.sim.loop import VirtualLoop
 
@@ -353,7 +354,7 @@ class World:
             [(m.process.name, m.process.alive, m.service.status()) for m in self.members]
         ) + str(self.watcher.conditions[-10:])
 
-    def _watch(self, partition: int, record: Written) -> None:
+    def _watch(self, partition: int, record: Record) -> None:
         try:
             self.audits[partition].written(record)
         except Violation as violation:

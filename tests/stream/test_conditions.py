@@ -9,6 +9,7 @@ from itertools import count, islice
 from typing import Any
 
 import pytest
+from msgspec import structs
 
 from reconverge.core.events import Heartbeat
 from reconverge.core.wire import encode
@@ -215,7 +216,7 @@ def test_a_snapshot_that_is_not_whole_gives_way_to_the_one_before() -> None:
         await _history(stage)
         await _history(stage)
         log = stage.records("snapshots")
-        log[-1] = log[-1]._replace(value=b"[]")
+        log[-1] = structs.replace(log[-1], value=b"[]")
         run = stage.start()
         await run.settled()
         assert stage.notes.conditions == ["snapshot_unreadable"]
@@ -480,8 +481,8 @@ def test_a_topic_that_is_stuck_holds_the_others_back_only_for_a_while() -> None:
         run = stage.start()
         poll = SimTail._polled
 
-        def stuck(self: SimTail, topics: Sequence[str], records_max: int) -> Any:
-            return poll(self, [topic for topic in topics if topic != "drop-copy"], records_max)
+        def stuck(self: SimTail, topics: Sequence[str]) -> Any:
+            return poll(self, [topic for topic in topics if topic != "drop-copy"])
 
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(SimTail, "_polled", stuck)

@@ -3,8 +3,9 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from reconverge.stream.log import Record
 from reconverge.stream.records import Claim, Snapshot
-from tests.sim.cluster import SimLog, SimTail, Written
+from tests.sim.cluster import SimLog, SimTail
 from tests.sim.world import OPTIONS
 from tests.stream.stage import Stage, play
 
@@ -14,11 +15,9 @@ class HesitantTail(SimTail):
 
     looked = False
 
-    async def poll(
-        self, topics: Sequence[str], records_max: int, wait_s: float
-    ) -> Mapping[str, Sequence[Written]]:
+    async def poll(self, topics: Sequence[str], wait_s: float) -> Mapping[str, Sequence[Record]]:
         if self.looked:
-            return await super().poll(topics, records_max, wait_s)
+            return await super().poll(topics, wait_s)
         self.looked = True
         await asyncio.sleep(wait_s)
         return {}

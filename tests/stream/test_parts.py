@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from reconverge.stream import snapshot
 from reconverge.stream.clock import Clock
 from reconverge.stream.intake import Intake
-from reconverge.stream.log import LogError, OutcomeUnknown
+from reconverge.stream.log import LogError, OutcomeUnknown, Record
 from reconverge.stream.merge import merge
 from reconverge.stream.records import (
     Batch,
@@ -32,14 +32,14 @@ from reconverge.stream.records import (
 )
 from reconverge.stream.service import Service, Stalled
 from reconverge.stream.worker import Context
-from tests.sim.cluster import Process, SimLog, Written
+from tests.sim.cluster import Process, SimLog
 from tests.sim.toy import ToyFolds
 from tests.sim.world import SimMembership
 from tests.stream.stage import Stage, play
 
 
-def _records(topic: str, timestamps: Sequence[int], first: int = 0) -> list[Written]:
-    return [Written(topic, first + i, at, None, None, ()) for i, at in enumerate(timestamps)]
+def _records(topic: str, timestamps: Sequence[int], first: int = 0) -> list[Record]:
+    return [Record(topic, first + i, at, None, None, ()) for i, at in enumerate(timestamps)]
 
 
 TIMES = st.lists(st.integers(0, 20), max_size=12)

@@ -88,25 +88,12 @@ class Input(_Line):
     base64: str | None = None
 
     @property
-    def timestamp(self) -> int:
-        """As a record of a log has it."""
-        return self.time_ms
-
-    @property
-    def key(self) -> None:
-        """The fold does not look at keys."""
-
-    @property
-    def headers(self) -> tuple[()]:
-        """Nor at headers."""
-        return ()
-
-    @property
-    def value(self) -> bytes | None:
-        """The record's bytes."""
+    def record(self) -> Record:
+        """As a log has it; the fold looks neither at keys nor at headers."""
+        value = None if self.text is None else self.text.encode()
         if self.base64 is not None:
-            return base64.b64decode(self.base64)
-        return None if self.text is None else self.text.encode()
+            value = base64.b64decode(self.base64)
+        return Record(self.topic, self.offset, self.time_ms, None, value, ())
 
 
 class Batch(_Line):
@@ -307,8 +294,8 @@ class Incident:
         fold: CoreFold = self.fold
         if batch.policies is not None:
             fold.set_policies(batch.policies, batch.now_ns)
-        stretches: dict[str, list[Input]] = {}
-        for record in batch.records:
+        stretches: dict[str, list[Record]] = {}
+        for record in (line.record for line in batch.records):
             stretches.setdefault(record.topic, []).append(record)
             ledger.positions[record.topic] = Position(record.offset, 0)
         folded = ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch)

@@ -101,7 +101,7 @@ async def _offset_at(log: Log, topic: str, at_ns: int, wait_s: float) -> int:
         while low < high:
             middle = (low + high) // 2
             tail.seek(topic, middle)
-            polled = await tail.poll([topic], 1, wait_s)
+            polled = await tail.poll([topic], wait_s)
             first = next(iter(polled.get(topic, ())), None)
             if first is None or _time_ns(first) >= at_ns:
                 high = middle

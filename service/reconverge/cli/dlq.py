@@ -23,7 +23,16 @@ from reconverge.core.decode import Undecodable, decode
 from reconverge.core.events import Event
 from reconverge.core.wire import BROADCAST, plain
 from reconverge.settings import Settings
-from reconverge.stream import HEADER_PREFIX, Log, Message, Options, Record, read, stretch
+from reconverge.stream import (
+    HEADER_PREFIX,
+    Log,
+    Message,
+    Options,
+    Record,
+    provenance,
+    read,
+    stretch,
+)
 from reconverge.stream.kafka_log import KafkaLog
 
 REPLAYED_FROM: Final = HEADER_PREFIX + "replayed-from"
@@ -205,8 +214,7 @@ async def _asides(log: Log, options: Options, topic: str) -> AsyncIterator[Aside
 
 
 def _aside(record: Record) -> Aside | None:
-    told = {name.removeprefix(HEADER_PREFIX): value.decode() for name, value in record.headers
-            if name.startswith(HEADER_PREFIX)}  # fmt: skip
+    told = provenance(record)
     try:
         origin = Origin(told["topic"], int(told["partition"]), int(told["offset"]))
         left = "value_left_at_origin" in told

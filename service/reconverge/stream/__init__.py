@@ -31,6 +31,7 @@ from reconverge.stream.observer import RestoreSeen as RestoreSeen
 from reconverge.stream.options import Options as Options
 from reconverge.stream.options import Topics as Topics
 from reconverge.stream.quarantine import HEADER_PREFIX as HEADER_PREFIX
+from reconverge.stream.quarantine import provenance as provenance
 from reconverge.stream.records import JOURNAL_MAJOR as JOURNAL_MAJOR
 from reconverge.stream.records import MERGE_RULE as MERGE_RULE
 from reconverge.stream.records import Batch as Batch

@@ -6,7 +6,7 @@ makes the takeover short. It is never needed for safety.
 """
 
 from reconverge.stream.clock import Clock
-from reconverge.stream.log import RECORDS_AT_ONCE, Log, Record
+from reconverge.stream.log import Log, Record
 from reconverge.stream.options import Options
 from reconverge.stream.records import Snapshot, counts, decode
 
@@ -29,7 +29,7 @@ async def await_predecessor(log: Log, options: Options, clock: Clock) -> None:
         give_up_ns = clock.now_ns() + int(deadlines.handover_s * _NS)
         life_ns: int | None = None  # until the newest record is read, nobody is known to be silent
         while clock.now_ns() < give_up_ns:
-            polled = await tail.poll([topics.journal], RECORDS_AT_ONCE, deadlines.tick_s)
+            polled = await tail.poll([topics.journal], deadlines.tick_s)
             for record in polled.get(topics.journal, ()):
                 if _released(record):
                     return

@@ -92,10 +92,12 @@ class Inputs:
         ends = {
             topic: stretch.end for topic, stretch in taken.items() if stretch.end > stretch.start
         }
-        while any(
-            self._intake.fetched(t) < end for t, end in ends.items() if t not in self._made_again
-        ):
-            await self._read_on()
+        while short := [
+            topic
+            for topic, end in ends.items()
+            if self._intake.fetched(topic) < end and topic not in self._made_again
+        ]:
+            await self._read_on(short)
         stretches = self._intake.cut_to(
             {t: end for t, end in ends.items() if t not in self._made_again}
         )
@@ -150,9 +152,13 @@ class Inputs:
             self._intake.drop(topic)
             self._go_on(topic, end)
 
-    async def _read_on(self) -> None:
+    async def _read_on(self, short: Sequence[str]) -> None:
+        """More of the topics that a past batch took more of, and of others while there is room."""
         wait_s, before = self._options.deadlines.read_s, (self._intake.buffered(), dict(self._lost))
-        await self._poll(list(self._offsets), wait_s)
+        hungry = self._intake.hungry(self._options.limits.buffered_records)
+        await self._poll(sorted({*short, *hungry}), wait_s)
+        await asyncio.sleep(0)  # what is to follow is asked for
+        await asyncio.sleep(0)  # and on its way: what comes now is long, and does not turn the loop
         if before == (self._intake.buffered(), self._lost):
             raise LogError(
                 f"no input within {wait_s} s, though the journal says that there is some"
@@ -161,7 +167,8 @@ class Inputs:
     async def _poll(self, topics: Sequence[str], wait_s: float) -> None:
         try:
             tail = self._tail = self._tail or await self._log.follow(self._offsets)
-            polled = await tail.poll(topics, self._options.limits.buffered_records, wait_s)
+            polled = await tail.poll(topics, wait_s)
+            tail.ask(topics)
         except OutOfRange as error:
             await self._step_over(error.topic, self._intake.fetched(error.topic))
             return

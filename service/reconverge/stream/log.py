@@ -10,43 +10,24 @@ deadline.
 
 from collections.abc import AsyncGenerator, Generator, Mapping, Sequence
 from contextlib import aclosing
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-Headers = Sequence[tuple[str, bytes]]
+from msgspec import Struct
 
-RECORDS_AT_ONCE: Final = 4_000
-"""Records asked for in one poll of a stretch; a megabyte or so of journal."""
+Headers = Sequence[tuple[str, bytes | None]]
 
 
-class Record(Protocol):
-    """A record as read from a log.
+class Record(Struct, frozen=True, gc=False):
+    """A record as read from a log. A struct, because hundreds of thousands are made."""
 
-    aiokafka's own record satisfies it: copying each would cost a microsecond.
-    """
-
-    @property
-    def topic(self) -> str:
-        """The topic it was read from."""
-
-    @property
-    def offset(self) -> int:
-        """Its place in the partition."""
-
-    @property
-    def timestamp(self) -> int:
-        """When it was produced (or appended, as the topic says). Milliseconds, UTC."""
-
-    @property
-    def key(self) -> Any:
-        """Its key: `bytes | None`."""
-
-    @property
-    def value(self) -> Any:
-        """Its value: `bytes | None`."""
-
-    @property
-    def headers(self) -> Sequence[tuple[str, bytes]]:
-        """Its headers."""
+    topic: str
+    offset: int
+    """Its place in the partition."""
+    timestamp: int
+    """When it was produced (or appended, as the topic says). Milliseconds, UTC."""
+    key: bytes | None
+    value: bytes | None
+    headers: Headers
 
 
 class Message(NamedTuple):
@@ -71,14 +52,18 @@ class Sent(Protocol):
 class Tail(Protocol):
     """Follows one partition of some topics from given offsets."""
 
-    async def poll(
-        self, topics: Sequence[str], records_max: int, wait_s: float
-    ) -> Mapping[str, Sequence[Record]]:
+    async def poll(self, topics: Sequence[str], wait_s: float) -> Mapping[str, Sequence[Record]]:
         """What has arrived on `topics` since the last call, in offset order within each.
 
-        At most `records_max` in all. Returns as soon as there is anything, else empty after
-        `wait_s`. Raises `OutOfRange` when the next offset of a topic is not there (any more), and
-        `LogError` when the log cannot be read.
+        Bounded: a megabyte or so of each; of others, too, that were asked for before. Returns as
+        soon as there is anything, else empty after `wait_s`. Raises `OutOfRange` when the next
+        offset of a topic is not there (any more), and `LogError` when the log cannot be read.
+        """
+
+    def ask(self, topics: Sequence[str]) -> None:
+        """Have ready what comes next on `topics`, while the caller works on what has come.
+
+        Once the event loop turns, that is.
         """
 
     def end(self, topic: str) -> int:
@@ -109,8 +94,7 @@ class Log(Protocol):
     async def send(self, messages: Sequence[Message]) -> Sequence[Sent]:
         """Queue records; those of one topic are written in the order they were queued.
 
-        Waits only while the queue is full. Raises `OutcomeUnknown`, as `append` does; a record
-        refused for its size is told by `acknowledged`.
+        What becomes of them is told by `acknowledged`.
         """
 
     async def acknowledged(self, sent: Sent) -> int:
@@ -168,7 +152,7 @@ async def stretch(
     tail = await log.follow({topic: start})
     try:
         while start < end:
-            polled = await tail.poll([topic], RECORDS_AT_ONCE, wait_s)
+            polled = await tail.poll([topic], wait_s)
             if not polled:
                 raise LogError(f"{topic}: nothing of [{start}, {end}) came within {wait_s} s")
             for record in polled[topic]:

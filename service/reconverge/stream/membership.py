@@ -17,7 +17,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from reconverge.stream.conditions import Refusal
-from reconverge.stream.kafka_log import Connection, closed, within
+from reconverge.stream.kafka_client import Connection, closed, within
 from reconverge.stream.log import LogError
 from reconverge.stream.options import Deadlines, Topics
 

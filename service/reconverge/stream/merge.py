@@ -24,4 +24,4 @@ def merge(stretches: Sequence[Sequence[Record]]) -> Sequence[Record]:
         return filled[0] if filled else ()
     records = [record for stretch in filled for record in stretch]
     times = [time for stretch in filled for time in accumulate(map(_timestamp, stretch), max)]
-    return [records[index] for index in sorted(range(len(records)), key=times.__getitem__)]
+    return list(map(records.__getitem__, sorted(range(len(records)), key=times.__getitem__)))

@@ -9,7 +9,7 @@ the two sets it aside a second time, which a reader tells by the origin in the h
 from collections.abc import Sequence
 
 from reconverge.stream.folding import Refused
-from reconverge.stream.log import Log, Message, TooLarge
+from reconverge.stream.log import Log, Message, Record, TooLarge
 from reconverge.stream.observer import Observer
 from reconverge.stream.options import Options
 
@@ -34,6 +34,15 @@ async def quarantine(
             (again,) = await log.send([_emptied(item, log.partition, options)])
             await log.acknowledged(again)
         observer.quarantined(log.partition, item.record.topic, item.disposition)
+
+
+def provenance(record: Record) -> dict[str, str]:
+    """What the headers of a record that was set aside say of it, without their prefix."""
+    return {
+        name.removeprefix(HEADER_PREFIX): (value or b"").decode()
+        for name, value in record.headers
+        if name.startswith(HEADER_PREFIX)
+    }
 
 
 def _whole(item: Refused, partition: int, options: Options) -> Message:

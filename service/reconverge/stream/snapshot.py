@@ -89,7 +89,7 @@ async def load(
 
 def _own_chunks(records: Iterable[Record], snapshot_id: str) -> list[bytes]:
     own = ("snapshot", snapshot_id.encode())
-    return [record.value for record in records if own in record.headers]
+    return [record.value or b"" for record in records if own in record.headers]
 
 
 def _rows(chunks: list[bytes]) -> Iterator[Row]:
