@@ -1,7 +1,8 @@
 """Coming back: folding a journal's suffix again, a planned handover, and a process killed.
 
-Times are those of the records themselves: from the order to leave, or the kill, to the first cap of
-the successor, which stands by in the group.
+A successor stands by in the group. A handover takes from the order to leave to the successor's
+first batch: from then on it serves, and caps come when they are due, as if nothing had happened.
+After a kill they are overdue, so there the first cap counts.
 """
 
 from collections.abc import Callable, Iterator
@@ -13,12 +14,16 @@ import orjson
 from confluent_kafka import Message
 
 from bench.report import Row, Target
-from bench.stage import Place, Process, Reader, Stage, now_s
+from bench.stage import PATIENCE_S, Place, Process, Reader, Stage, now_s
 from bench.throughput import END, EVENTS, backlog, drained, end_marks, floor
 from bench.traffic import Desk, records, trading
 from reconverge.stream.options import Deadlines
 from reconverge.stream.records import Batch, Claim, JournalRecord, decode
 
+_DESIGNED: Final = 150_000
+"""Events a second that a restore was designed for,"""
+_FLOOR_THERE: Final = 195_000
+"""on the machine where the floor does so many."""
 _ROUNDS: Final = 3
 _WORKING: Final = 100_000
 """Orders working in the partition that is handed over."""
@@ -49,9 +54,8 @@ def _restore(stage: Stage) -> Row:
             bare.append(floor(place).events_per_s)
             with place.service(snapshot_records=_NEVER):
                 folded.append(EVENTS / _first_batch(journal))
-    return Row(
-        "restore", "events/s", tuple(folded), "floor", tuple(bare), Target("at least", 150_000)
-    )
+    target = Target("at least", _DESIGNED / _FLOOR_THERE, of="ratio")
+    return Row("restore", "events/s", tuple(folded), "floor", tuple(bare), target)
 
 
 def _first_batch(journal: Reader) -> float:
@@ -84,8 +88,8 @@ def _succession(stage: Stage) -> Iterator[Row]:
         first.ended()
     with ExitStack() as stack:
         couple = _Couple(place, stack)
-        planned = tuple(couple.succeed(Process.leave) for _ in range(_ROUNDS))
-        killed = tuple(couple.succeed(Process.kill) for _ in range(_ROUNDS))
+        planned = tuple(couple.succeed(Process.leave, couple.batch) for _ in range(_ROUNDS))
+        killed = tuple(couple.succeed(Process.kill, couple.cap) for _ in range(_ROUNDS))
     target_s = Deadlines().session_s + 2
     yield Row(f"handover of {_WORKING:,} orders", "s", planned, target=Target("at most", 1))
     yield Row("caps again after kill -9", "s", killed, target=Target("at most", target_s))
@@ -104,17 +108,29 @@ class _Couple:
         self._claim = ("", -1)
         """The newest one: who made it, and its offset."""
 
-    def succeed(self, end: Callable[[Process], None]) -> float:
-        """Seconds from the end of the owner to its successor's first cap."""
+    def succeed(self, end: Callable[[Process], None], first: Callable[[int], None]) -> float:
+        """Seconds from the end of the owner to what its successor does first."""
         while len(self._members) < 2:
             self._join()
         self._place.await_members(2)
         owner, epoch = self._owner()
         ended_s = now_s()
         end(self._members.pop(owner))
-        while orjson.loads(self._caps.next().value() or b"{}")["epoch"] <= epoch:
-            pass
+        first(epoch)
         return now_s() - ended_s
+
+    def batch(self, after: int) -> None:
+        """Return when there is a batch of an epoch after this one."""
+        epoch = after
+        while epoch <= after:
+            record = self._look(PATIENCE_S)
+            assert record, "no batch"
+            epoch = record.epoch if isinstance(record, Batch) else after
+
+    def cap(self, after: int) -> None:
+        """The same for a cap."""
+        while orjson.loads(self._caps.next().value() or b"{}")["epoch"] <= after:
+            pass
 
     def _join(self) -> None:
         name = f"member-{next(self._numbers)}"
@@ -124,8 +140,14 @@ class _Couple:
         """Whose claim has been the newest for a while."""
         since_s = now_s()
         while now_s() < since_s + _CALM_S:
-            message = self._journal.poll(_CALM_S)
-            record = _record(message) if message else None
-            if message and isinstance(record, Claim):
-                since_s, self._claim = now_s(), (record.member, message.offset() or 0)
+            if isinstance(self._look(_CALM_S), Claim):
+                since_s = now_s()
         return self._claim
+
+    def _look(self, wait_s: float) -> JournalRecord | None:
+        """The journal's next record, if one comes."""
+        message = self._journal.poll(wait_s)
+        record = _record(message) if message else None
+        if message and isinstance(record, Claim):
+            self._claim = record.member, message.offset() or 0
+        return record

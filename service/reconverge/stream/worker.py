@@ -157,7 +157,7 @@ class Worker:
     async def _open(self, restored: Restored) -> None:
         """The first batch of an epoch takes nothing.
 
-        It sets policies, owns up to losses and publishes caps at once.
+        It sets policies, owns up to losses and publishes the caps that are due.
         """
         self._ledger, self._inputs = restored.ledger, restored.inputs
         self._connections.push_async_callback(self._inputs.close)
