@@ -9,6 +9,7 @@ import pytest
 from msgspec import structs
 
 from reconverge.audit import Gone, Report, audit, opened
+from reconverge.audit.outputs import _offset_at
 from reconverge.stream import CoreFolds
 from tests.stream.stage import Stage, play
 
@@ -144,5 +145,21 @@ def test_a_tampered_input_does_not_lead_to_what_the_journal_says() -> None:
         records[0] = structs.replace(records[0], value=value)
         with pytest.raises(Gone):  # the journal knows its records by their CRC
             await audited(stage)
+
+    play(scene)
+
+
+@pytest.mark.parametrize("repeated", [0.0, 1.0])
+def test_where_a_span_begins_is_found_whatever_else_a_fetch_holds(repeated: float) -> None:
+    """A fetch may begin before what was asked for: a batch is stored as it was written."""
+
+    async def scene(stage: Stage) -> None:
+        await history(stage, range(1, 40))
+        stage.cluster.weather.repeated_read = repeated
+        caps = stage.records("caps")
+        times = [orjson.loads(cap.value or b"")["event_ns"] for cap in caps]
+        for at_ns in (times[0], times[len(times) // 2], times[-1], times[-1] + 1):
+            first = next((n for n, time_ns in enumerate(times) if time_ns >= at_ns), len(times))
+            assert await _offset_at(stage.log(), "caps", at_ns, 1.0) == first
 
     play(scene)

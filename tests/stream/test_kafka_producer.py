@@ -1,15 +1,16 @@
 """Writing on real Kafka: in order and once, whatever becomes of the answers."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
 import pytest
-from aiokafka.errors import KafkaConnectionError, KafkaError, OutOfOrderSequenceNumber
+from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.protocol.produce import ProduceRequest
 
-from reconverge.stream.kafka_client import PartitionClient
+from reconverge.stream.kafka_client import LATEST, Connection, PartitionClient, together
 from reconverge.stream.kafka_log import KafkaLog
 from reconverge.stream.kafka_producer import RECORD_BYTES_MAX, Producer
 from reconverge.stream.log import Message, OutcomeUnknown, TooLarge, read
@@ -66,14 +67,17 @@ class Deaf(PartitionClient):
 
 
 class Stumbling(PartitionClient):
-    """Fails for good before the second record is sent, and recovers."""
+    """Fails for good before a record is sent, the first or a later one, and recovers."""
 
-    written = 0
+    def __init__(self, connection: Connection, falls_at: int) -> None:
+        super().__init__(connection, 0, "stumbling")
+        self._falls_at = falls_at
+        self._written = 0
 
     async def send(self, node: int, request: object) -> Any:
         if isinstance(request, ProduceRequest):
-            self.written += 1
-            if self.written == 2:
+            self._written += 1
+            if self._written == self._falls_at:
                 raise KafkaError
         return await super().send(node, request)
 
@@ -92,16 +96,59 @@ async def test_a_record_sent_again_is_written_once(kafka: KafkaCluster, topic: s
     assert await stored(kafka, topic) == [(None, b"first"), (None, b"second")]
 
 
+@pytest.mark.parametrize("falls_at", [1, 2])
 async def test_nothing_follows_a_record_that_may_be_missing(
+    kafka: KafkaCluster, topic: str, falls_at: int
+) -> None:
+    """Not even what was waiting for its turn."""
+    messages = [Message(topic, None, b"%d" % n) for n in range(1, 4)]
+    async with producing(Stumbling(kafka.client(), falls_at)) as producer:
+        writes = [producer.write([message]) for message in messages]
+        outcomes = await asyncio.gather(*writes, return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes].count(list) == falls_at - 1
+    assert await stored(kafka, topic) == [(None, b"1")][: falls_at - 1]
+
+
+async def test_records_small_enough_are_written_where_their_batch_is_too_large(
     kafka: KafkaCluster, topic: str
 ) -> None:
-    async with producing(Stumbling(kafka.client(), 0, "stumbling")) as producer:
-        assert await producer.write([Message(topic, None, b"first")]) == [0]
-        with pytest.raises(KafkaError):
-            await producer.write([Message(topic, None, b"missing")])
-        with pytest.raises(OutOfOrderSequenceNumber):
-            await producer.write([Message(topic, None, b"after")])
-    assert await stored(kafka, topic) == [(None, b"first")]
+    strict = f"{topic}.strict"
+    kafka.create_topic(strict, config={"max.message.bytes": "1000"})
+    messages = [
+        Message(strict, b"%d" % n, bytes(size)) for n, size in enumerate([400] * 4 + [2000])
+    ]
+    async with producing(PartitionClient(kafka.client(), 0, "x")) as producer:
+        outcomes = await producer.write([*messages, Message(topic, None, b"other")])
+        assert [*outcomes[:4], outcomes[5]] == [0, 1, 2, 3, 0]
+        assert isinstance(outcomes[4], MessageSizeTooLargeError)
+        assert await producer.write(messages[:1]) == [4]
+    assert [key for key, _ in await stored(kafka, strict)] == [b"0", b"1", b"2", b"3", b"0"]
+
+
+async def test_a_closed_client_asks_no_more(kafka: KafkaCluster, topic: str) -> None:
+    client = PartitionClient(kafka.client(), 0, "closed")
+    await client.start()
+    assert await client.offset(topic, LATEST) == 0
+    await client.close()
+    for known in (topic, f"{topic}.never-heard-of"):
+        with pytest.raises(KafkaError, match="closed"):
+            await client.offset(known, LATEST)
+
+
+async def test_of_what_is_done_together_nothing_outlives_a_failure() -> None:
+    async def fails() -> None:
+        raise KafkaError("early")
+
+    async def endures() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            stopped.append(True)
+
+    stopped: list[bool] = []
+    with pytest.raises(KafkaError, match="early"):
+        await together(endures(), fails(), endures())
+    assert stopped == [True, True]
 
 
 @pytest.mark.parametrize("size", [2 * 1024 * 1024, RECORD_BYTES_MAX])

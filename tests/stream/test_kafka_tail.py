@@ -154,13 +154,18 @@ def test_records_come_with_the_offsets_they_are_stored_at() -> None:
     assert position == 10
 
 
+def test_what_a_batch_holds_from_before_the_position_is_left_out() -> None:
+    records, position = unpack(answer(batch(3, [b"x", b"y", b"z"]), position=4))
+    assert ([r.offset for r in records], position) == ([4, 5], 6)
+
+
 @given(st.data())
 def test_a_damaged_batch_is_never_taken_for_records(data: st.DataObject) -> None:
     whole = batch(0, [b"first", b"second"])
     at = data.draw(st.integers(min_value=17, max_value=len(whole) - 1), "byte of what is checked")
     changed = bytearray(whole)
     changed[at] ^= data.draw(st.integers(min_value=1, max_value=255), "bits")
-    with pytest.raises(LogError, match="damaged"):
+    with pytest.raises(LogError, match="unreadable at offset 0"):
         unpack(answer(bytes(changed)))
 
 

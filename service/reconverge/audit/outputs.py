@@ -102,7 +102,7 @@ async def _offset_at(log: Log, topic: str, at_ns: int, wait_s: float) -> int:
             middle = (low + high) // 2
             tail.seek(topic, middle)
             polled = await tail.poll([topic], wait_s)
-            first = next(iter(polled.get(topic, ())), None)
+            first = next((r for r in polled.get(topic, ()) if r.offset >= middle), None)
             if first is None or _time_ns(first) >= at_ns:
                 high = middle
             else:

@@ -5,7 +5,7 @@ Hazards of the client that this file meets: `stop()` and requests can hang with 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -64,6 +64,18 @@ async def closed(closing: Awaitable[None], seconds: float) -> None:
             await closing
 
 
+async def together(*doing: Coroutine[Any, Any, T]) -> list[T]:
+    """The results of all; as soon as one fails, none of the others goes on."""
+    tasks = [asyncio.create_task(one) for one in doing]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
 class PartitionClient:
     """Requests about one partition of any topics, to the brokers that lead it.
 
@@ -80,21 +92,27 @@ class PartitionClient:
             connections_max_idle_ms=540_000,
         )
         self.partition = partition
+        self._closed = False
 
     async def start(self) -> None:
         """Connect."""
         await self._client.bootstrap()
+        if self._closed:  # meanwhile: aiokafka would keep up what it has just opened
+            await self._client.close()
 
     async def close(self) -> None:
-        """Release the connections."""
+        """Release the connections. Whoever still asks gets an error, for aiokafka would connect."""
+        self._closed = True
         await self._client.close()
 
     async def get_to_know(self, topics: Collection[str]) -> None:
         """Ask who leads these, of those that were not asked about before."""
+        self._check_open()
         await asyncio.gather(*map(self._client.add_topic, topics))
 
     async def look_again(self) -> None:
         """Somebody else may lead by now: ask, and give it a moment."""
+        self._check_open()
         self._client.force_metadata_update()
         await asyncio.sleep(_RETRY_S)
 
@@ -112,6 +130,7 @@ class PartitionClient:
 
     async def send(self, node: int, request: object) -> Any:
         """A broker's response to a request of aiokafka's protocol."""
+        self._check_open()
         return await self._client.send(node, request)
 
     async def led(self, topics: Collection[str]) -> dict[int, list[str]]:
@@ -152,6 +171,10 @@ class PartitionClient:
             return found
 
         return await self.persist(attempt)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise KafkaError("closed")
 
 
 def check(code: int, about: str) -> None:

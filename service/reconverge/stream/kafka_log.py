@@ -6,7 +6,7 @@ live no longer than their worker.
 """
 
 import asyncio
-from collections.abc import Awaitable, Generator, Mapping, Sequence
+from collections.abc import Coroutine, Generator, Mapping, Sequence
 from typing import Any
 
 from aiokafka.errors import KafkaError
@@ -17,11 +17,12 @@ from reconverge.stream.kafka_client import (
     Connection,
     PartitionClient,
     closed,
+    together,
     within,
 )
 from reconverge.stream.kafka_producer import Outcome, Producer
 from reconverge.stream.kafka_tail import KafkaTail
-from reconverge.stream.log import LogError, Message, OutcomeUnknown, Sent, Tail, TooLarge
+from reconverge.stream.log import Message, OutcomeUnknown, Sent, Tail, TooLarge
 from reconverge.stream.options import Deadlines
 
 
@@ -76,11 +77,11 @@ class KafkaLog:
         log = cls(connection, partition, client_id, deadlines)
         return await log._opened(log._lookup.start())
 
-    async def _opened(self, *starts: Awaitable[None]) -> "KafkaLog":
+    async def _opened(self, *starts: Coroutine[Any, Any, None]) -> "KafkaLog":
         try:
             async with within(self._deadlines.connect_s, "connecting"):
-                await asyncio.gather(*starts)
-        except LogError:
+                await together(*starts)
+        except BaseException:
             await self.close()
             raise
         return self

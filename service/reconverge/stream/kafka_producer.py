@@ -47,8 +47,8 @@ class _Batch(NamedTuple):
 class Producer:
     """One producer. What it writes to a topic is written in order, each record at most once.
 
-    After any failure but a refusal for size, what became of the records is not known, and the
-    broker refuses whatever follows them unless they were written.
+    After any failure but a refusal for size, what became of the records is not known, and nothing
+    more is written.
     """
 
     def __init__(self, client: PartitionClient, deadline_s: float) -> None:
@@ -59,6 +59,7 @@ class Producer:
         self._numbers: dict[str, int] = defaultdict(int)
         """That of each topic's next record."""
         self._turn = asyncio.Lock()
+        self._failed = False
 
     async def start(self) -> None:
         """Connect, and get an id."""
@@ -74,29 +75,53 @@ class Producer:
 
         Raises aiokafka's errors. Tries until cancelled while the brokers are away.
         """
-        async with self._turn:
-            outcomes: list[Outcome] = [MessageSizeTooLargeError()] * len(messages)
-            queues: dict[str, deque[int]] = defaultdict(deque)
-            for index, message in enumerate(messages):
-                if _size(message) <= RECORD_BYTES_MAX:
-                    queues[message.topic].append(index)
-            while queues:
-                batches = {topic: self._batch(q, messages) for topic, q in queues.items()}
-                answers: dict[str, Outcome] = {}
-                left = {topic: batch.stored for topic, batch in batches.items()}
-                await self._client.persist(partial(self._send, left, answers))
-                for topic, (indexes, _) in batches.items():
-                    self._settle(topic, indexes, answers[topic], outcomes)
-                queues = {topic: queue for topic, queue in queues.items() if queue}
-            return outcomes
+        try:
+            async with self._turn:
+                if self._failed:
+                    raise KafkaError("what was to be written before may be missing")
+                return await self._written(messages)
+        except BaseException:
+            self._failed = True
+            raise
 
-    def _batch(self, queue: deque[int], messages: Sequence[Message]) -> _Batch:
-        """As many as may travel together, numbered."""
+    async def _written(self, messages: Sequence[Message]) -> list[Outcome]:
+        outcomes: list[Outcome] = [MessageSizeTooLargeError()] * len(messages)
+        alone: set[str] = set()
+        """Topics that refused a batch for its size: each of its records may well be accepted."""
+        queues: dict[str, deque[int]] = defaultdict(deque)
+        for index, message in enumerate(messages):
+            if _size(message) <= RECORD_BYTES_MAX:
+                queues[message.topic].append(index)
+        while queues:
+            batches = {
+                topic: self._batch(queue, messages, 0 if topic in alone else _BATCH_BYTES)
+                for topic, queue in queues.items()
+            }
+            answers: dict[str, Outcome] = {}
+            left = {topic: batch.stored for topic, batch in batches.items()}
+            await self._client.persist(partial(self._send, left, answers))
+            for topic, (indexes, _) in batches.items():
+                answer = answers[topic]
+                if isinstance(answer, int):
+                    for place, index in enumerate(indexes):
+                        outcomes[index] = answer + place if answer >= 0 else answer
+                    continue
+                self._numbers[topic] = (self._numbers[topic] - len(indexes)) % _NUMBERS  # not used
+                if len(indexes) > 1:
+                    alone.add(topic)
+                    queues[topic].extendleft(reversed(indexes))
+                else:
+                    outcomes[indexes[0]] = answer
+            queues = {topic: queue for topic, queue in queues.items() if queue}
+        return outcomes
+
+    def _batch(self, queue: deque[int], messages: Sequence[Message], bytes_max: int) -> _Batch:
+        """As many as may travel together, at least one, numbered."""
         topic = messages[queue[0]].topic
         producer_id, epoch = self._id
         builder = DefaultRecordBatchBuilder(
             magic=2, compression_type=0, is_transactional=0, producer_id=producer_id,
-            producer_epoch=epoch, base_sequence=self._numbers[topic], batch_size=_BATCH_BYTES,
+            producer_epoch=epoch, base_sequence=self._numbers[topic], batch_size=bytes_max,
         )  # fmt: skip
         now_ms, indexes = int(time.time() * 1_000), list[int]()
         while queue:
@@ -106,14 +131,6 @@ class Producer:
             indexes.append(queue.popleft())
         self._numbers[topic] = (self._numbers[topic] + len(indexes)) % _NUMBERS
         return _Batch(indexes, bytes(builder.build()))
-
-    def _settle(
-        self, topic: str, indexes: Sequence[int], answer: Outcome, outcomes: list[Outcome]
-    ) -> None:
-        if isinstance(answer, KafkaError):  # nothing was written, no number used
-            self._numbers[topic] = (self._numbers[topic] - len(indexes)) % _NUMBERS
-        for place, index in enumerate(indexes):
-            outcomes[index] = answer + place if isinstance(answer, int) and answer >= 0 else answer
 
     async def _introduce(self) -> tuple[int, int]:
         # No transactions: their id is null, which the annotation of aiokafka forgets.

@@ -8,11 +8,18 @@ metadata, the protocol, and the parsing of record batches, aborted transactions 
 """
 
 import asyncio
+from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
-from aiokafka.errors import KafkaError, NoError, OffsetOutOfRangeError, for_code
+from aiokafka.errors import (
+    CorruptRecordException,
+    KafkaError,
+    NoError,
+    OffsetOutOfRangeError,
+    for_code,
+)
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 
@@ -22,6 +29,7 @@ from reconverge.stream.kafka_client import (
     READ_COMMITTED,
     PartitionClient,
     closed,
+    together,
     within,
 )
 from reconverge.stream.log import LogError, OutOfRange, Record
@@ -30,6 +38,8 @@ from reconverge.stream.options import Deadlines
 _FETCH_BYTES_MAX: Final = 16 * 1024 * 1024
 _TOPIC_BYTES_MAX: Final = 1024 * 1024
 """Of one topic in one fetch; a record batch above it comes whole, when its topic is named first."""
+
+_offset: Final = attrgetter("offset")
 
 
 class Answer(NamedTuple):
@@ -71,7 +81,7 @@ class KafkaTail:
             await self._client.start()
             await self._client.get_to_know(positions)
             ends = [self._client.offset(topic, LATEST) for topic in positions]
-            self._ends = dict(zip(positions, await asyncio.gather(*ends), strict=True))
+            self._ends = dict(zip(positions, await together(*ends), strict=True))
 
     async def poll(self, topics: Sequence[str], wait_s: float) -> Mapping[str, Sequence[Record]]:
         """See `Tail.poll`."""
@@ -154,11 +164,12 @@ class KafkaTail:
         ]
 
     def _read(self, answers: Iterable[Answer]) -> dict[str, list[Record]]:
-        usable = [answer for answer in answers if self._is_usable(answer)]
+        unpacked = [(answer, unpack(answer)) for answer in answers if self._is_usable(answer)]
         polled: dict[str, list[Record]] = {}
-        for answer in usable:
+        for answer, (records, position) in unpacked:
             topic = answer.topic
-            records, position = unpack(answer)
+            if answer.position != self._positions[topic]:
+                continue  # two nodes answered: the leader has moved
             self._ends[topic] = answer.end
             if records:
                 polled[topic] = records
@@ -178,22 +189,29 @@ class KafkaTail:
 
 
 def unpack(answer: Answer) -> Unpacked:
-    """Every committed record, those included that a batch holds from before the position."""
+    """Every committed record from the position on. Raises `LogError` for what cannot be read."""
     topic, position = answer.topic, answer.position
     aborted = sorted(answer.aborted or (), key=itemgetter(1), reverse=True)
     aborting: set[int] = set()
     records: list[Record] = []
     batches = MemoryRecords(answer.batches)
-    while batch := batches.next_batch():
-        if not batch.validate_crc():
-            raise LogError(f"{topic}: what is stored at offset {position} is damaged")
-        position = batch.next_offset
-        while aborted and aborted[-1][1] < position:
-            aborting.add(aborted.pop()[0])
-        if batch.is_control_batch:  # the end of a transaction, whichever way it went
-            aborting.discard(batch.producer_id)
-        elif not (batch.is_transactional and batch.producer_id in aborting):
-            records += [
-                Record(topic, r.offset, r.timestamp or 0, r.key, r.value, r.headers) for r in batch
-            ]
+    try:
+        while batch := batches.next_batch():
+            if not batch.validate_crc():
+                raise CorruptRecordException("its checksum differs")
+            end = batch.next_offset
+            while aborted and aborted[-1][1] < end:
+                aborting.add(aborted.pop()[0])
+            if batch.is_control_batch:  # the end of a transaction, whichever way it went
+                aborting.discard(batch.producer_id)
+            elif not (batch.is_transactional and batch.producer_id in aborting):
+                records += [
+                    Record(topic, r.offset, r.timestamp or 0, r.key, r.value, r.headers)
+                    for r in batch
+                ]
+            position = end
+    except (CorruptRecordException, ValueError) as error:  # a header's name need not be UTF-8
+        raise LogError(f"{topic}: unreadable at offset {position}: {error!r}") from error
+    if records and records[0].offset < answer.position:  # a batch is stored as it was written
+        del records[: bisect_left(records, answer.position, key=_offset)]
     return Unpacked(records, position)

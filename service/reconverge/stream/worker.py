@@ -112,7 +112,7 @@ class Worker:
             self._observer.owned(self._log.partition, owned=False)
             if self._commit:
                 self._commit.cancel()
-                await asyncio.wait([self._commit])
+                await asyncio.gather(self._commit, return_exceptions=True)
             await self._connections.aclose()
 
     def positions(self) -> Mapping[str, int]:
