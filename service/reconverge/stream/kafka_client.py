@@ -5,7 +5,15 @@ Hazards of the client that this file meets: `stop()` and requests can hang with 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Coroutine, Mapping
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Collection,
+    Coroutine,
+    Iterable,
+    Mapping,
+)
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Final, TypeVar
 
@@ -64,15 +72,21 @@ async def closed(closing: Awaitable[None], seconds: float) -> None:
             await closing
 
 
+async def stopped(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancel tasks and wait for their end, whatever that is."""
+    given = list(tasks)
+    for task in given:
+        task.cancel()
+    await asyncio.gather(*given, return_exceptions=True)
+
+
 async def together(*doing: Coroutine[Any, Any, T]) -> list[T]:
     """The results of all; as soon as one fails, none of the others goes on."""
     tasks = [asyncio.create_task(one) for one in doing]
     try:
         return await asyncio.gather(*tasks)
     except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await stopped(tasks)
         raise
 
 
@@ -97,8 +111,6 @@ class PartitionClient:
     async def start(self) -> None:
         """Connect."""
         await self._client.bootstrap()
-        if self._closed:  # meanwhile: aiokafka would keep up what it has just opened
-            await self._client.close()
 
     async def close(self) -> None:
         """Release the connections. Whoever still asks gets an error, for aiokafka would connect."""

@@ -17,6 +17,7 @@ from reconverge.stream.kafka_client import (
     Connection,
     PartitionClient,
     closed,
+    stopped,
     together,
     within,
 )
@@ -134,9 +135,7 @@ class KafkaLog:
 
     async def close(self) -> None:
         """See `Log.close`."""
-        for writing in self._writing:
-            writing.cancel()
-        await asyncio.gather(*self._writing, return_exceptions=True)
+        await stopped(self._writing)
         closing = (self._journal.close(), self._outputs.close(), self._lookup.close())
         await asyncio.gather(*(closed(one, self._deadlines.connect_s) for one in closing))
 

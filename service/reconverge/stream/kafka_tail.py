@@ -29,6 +29,7 @@ from reconverge.stream.kafka_client import (
     READ_COMMITTED,
     PartitionClient,
     closed,
+    stopped,
     together,
     within,
 )
@@ -120,9 +121,7 @@ class KafkaTail:
 
     async def close(self) -> None:
         """See `Tail.close`."""
-        for fetch in self._fetches.values():
-            fetch.cancel()
-        await asyncio.gather(*self._fetches.values(), return_exceptions=True)
+        await stopped(self._fetches.values())
         await closed(self._client.close(), self._deadlines.connect_s)
 
     async def _answers(self, wait_s: float) -> list[Answer]:
