@@ -6,6 +6,7 @@ that the core keeps is garbage by way of a cycle. So what a restore or a snapsho
 taken out of the collector's sight; young objects are collected as ever, in larger batches.
 """
 
+import ctypes
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,9 +18,21 @@ MIDDLE_PER_FULL: Final = 1_000_000
 """Full collections happen only in `settle`: by themselves they would never be worth their pause."""
 
 
+LARGE_BYTES: Final = 4 << 20
+"""What is larger goes back to the system when it is freed."""
+_M_MMAP_THRESHOLD: Final = -3
+
+
 def tune() -> None:
-    """Set the thresholds, once a process."""
+    """Set the thresholds, once a process.
+
+    By itself glibc comes to take ever larger blocks from its heap, where the place of one that was
+    freed can stay: a soak of ten minutes ended with 40 MiB more (docs/performance.md).
+    """
     gc.set_threshold(YOUNG_MAX, 20, MIDDLE_PER_FULL)
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)  # elsewhere than in glibc there is none
+    if mallopt:
+        mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
 def settle() -> None:
