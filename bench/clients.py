@@ -1,14 +1,14 @@
 """aiokafka's own consumer and producer, which the references of the end-to-end figures use.
 
-They ask of Kafka what the service asks (`stream/kafka_tail.py`, `stream/kafka_producer.py`).
+They ask of Kafka what the service asks (`stream/kafka/tail.py`, `stream/kafka/producer.py`).
 """
 
 from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from reconverge.connection import connection
-from reconverge.settings import Settings
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings
 
 
 async def consumer(settings: Settings, topics: Sequence[str], fetch_s: float) -> AIOKafkaConsumer:

@@ -14,7 +14,7 @@ import uvloop
 
 from bench.clients import consumer, producer
 from reconverge.cli.run import options
-from reconverge.settings import load
+from reconverge.config.settings import load
 
 _RECORD: Final = bytes(500)
 """As long as the service's journal record of a small batch."""

@@ -15,7 +15,7 @@ from bench.clients import consumer
 from bench.plain_decoding import plain_decode
 from bench.stage import Mark, now_s
 from reconverge.cli.run import options
-from reconverge.settings import load
+from reconverge.config.settings import load
 
 
 async def floor(events: int) -> list[Mark]:

@@ -13,11 +13,11 @@ from typing import Final, NamedTuple
 from bench.plain_decoding import plain_decode
 from bench.report import Row, Target, interleaved
 from bench.traffic import BEGIN_NS, Record, recorded, records
-from reconverge.core.decode import decode
-from reconverge.core.desk import PolicyChange
+from reconverge.core.control.policy import Policy
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.desk import PolicyChange
+from reconverge.core.messages.wire import BROADCAST
 from reconverge.core.partition import Partition
-from reconverge.core.policy import Policy
-from reconverge.core.wire import BROADCAST
 from reconverge.stream.options import Limits
 
 _EVENTS: Final = 30_000

@@ -21,7 +21,7 @@ from confluent_kafka import Message
 from bench.report import Row, Target, interleaved
 from bench.stage import Place, Process, Reader, Stage, now_s
 from bench.traffic import SESSIONS, Desk, Record, records, trading
-from reconverge.core.desk import SafeMode
+from reconverge.core.messages.desk import SafeMode
 from reconverge.demo.recording import Input
 
 RATE_PER_S: Final = 2_000

@@ -12,9 +12,9 @@ from typing import Annotated, Any, Final, Literal, get_args, get_type_hints
 import msgspec
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, create_model
 
-from reconverge.core.desk import SchedulePoint
-from reconverge.core.events import Event
-from reconverge.core.wire import Message, Part, kind
+from reconverge.core.messages.desk import SchedulePoint
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import Message, Part, kind
 
 _CONFIG: Final = ConfigDict(frozen=True, extra="ignore", strict=True)
 

@@ -17,8 +17,8 @@ from bench.report import Row, Target
 from bench.stage import PATIENCE_S, Place, Process, Reader, Stage, now_s
 from bench.throughput import END, EVENTS, backlog, drained, end_marks, floor
 from bench.traffic import Desk, records, trading
+from reconverge.stream.history.records import Batch, Claim, JournalRecord, decode
 from reconverge.stream.options import Deadlines
-from reconverge.stream.records import Batch, Claim, JournalRecord, decode
 
 _DESIGNED: Final = 150_000
 """Events a second that a restore was designed for,"""

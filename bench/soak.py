@@ -13,7 +13,7 @@ from bench.report import Row, Target
 from bench.stage import Place, Reader, Stage, Writer, now_s
 from bench.traffic import Desk, records, trading
 from reconverge.demo.recording import Input
-from reconverge.stream.records import Batch, decode
+from reconverge.stream.history.records import Batch, decode
 
 _SESSIONS: Final = 2
 _WORKING: Final = 1_000

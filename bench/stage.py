@@ -29,7 +29,7 @@ from confluent_kafka import (
 from confluent_kafka.admin import AdminClient
 
 from bench.traffic import Record
-from reconverge.topics import INPUTS, QUARANTINE, TOPICS
+from reconverge.config.topics import INPUTS, QUARANTINE, TOPICS
 from tests.kafka.broker import KafkaCluster
 
 PATIENCE_S: Final = 60.0

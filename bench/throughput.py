@@ -13,7 +13,7 @@ from typing import Final
 from bench.report import Row, Target, interleaved
 from bench.stage import Mark, Place, Process, Speed, Stage, now_s
 from bench.traffic import Record, recorded, records
-from reconverge.core.events import Heartbeat
+from reconverge.core.messages.events import Heartbeat
 from reconverge.demo.recording import Input
 
 EVENTS: Final = 200_000

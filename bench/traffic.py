@@ -12,9 +12,9 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import asdict, replace
 
-from reconverge.core.desk import ParentDone, ParentOrder
-from reconverge.core.events import Event, ExecutionReport, Logon, NewOrder, StreamEvent
-from reconverge.core.wire import encode
+from reconverge.core.messages.desk import ParentDone, ParentOrder
+from reconverge.core.messages.events import Event, ExecutionReport, Logon, NewOrder, StreamEvent
+from reconverge.core.messages.wire import encode
 from reconverge.demo.recording import Input, Recording, load
 from reconverge.demo.timeline import Timeline
 

@@ -7,7 +7,7 @@ it would forget everything.
 from unittest.mock import patch
 
 from reconverge.cli import app
-from reconverge.stream.kafka_log import KafkaLog
+from reconverge.stream.kafka.log import KafkaLog
 
 
 class Unjournalled(KafkaLog):

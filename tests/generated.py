@@ -8,9 +8,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from reconverge import settings
+from reconverge.config import settings
 from reconverge.contract import tables
-from reconverge.core import alerts, diagram, order_table
+from reconverge.core import alerts
+from reconverge.core.control import diagram
+from reconverge.core.orders import table as order_table
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
 from tests.core import order_pages, policy_pages, sequence_pages

@@ -21,7 +21,7 @@ class Explanation(NamedTuple):
     """Why a change of some place is no fault, or none that a test of ours should look for."""
 
     place: re.Pattern[str]
-    """All of `module.function` or `module.Class.method`."""
+    """All of `room.module.function` or `room.module.Class.method`."""
     becomes: re.Pattern[str]
     """Some of what the changed lines have become; a deletion leaves nothing."""
 
@@ -32,9 +32,9 @@ class Explanation(NamedTuple):
 
 
 def place(mutant: str) -> str:
-    """Where the core was changed, as `module.function` or `module.Class.method`."""
+    """Where the core was changed, as `room.module.function` or `room.module.Class.method`."""
     mangled, _, _ = mutant.removeprefix("reconverge.core.").partition("__mutmut_")
-    module, _, name = mangled.partition(".")
+    module, _, name = mangled.rpartition(".")
     return f"{module}.{re.sub('^x[_ǁ]', '', name).replace('ǁ', '.')}"
 
 

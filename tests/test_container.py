@@ -17,7 +17,7 @@ import pytest
 import yaml
 
 import reconverge
-from reconverge.settings import PREFIX, Settings
+from reconverge.config.settings import PREFIX, Settings
 from tests.kafka.broker import storage_tool
 
 ROOT = Path(__file__).parents[1]

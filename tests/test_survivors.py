@@ -12,22 +12,23 @@ CORE = Path(__file__).parents[1] / "service/reconverge/core"
 
 
 def functions() -> Iterator[str]:
-    """Every function of the core, as `module.function` or `module.Class.method`."""
-    for path in sorted(CORE.glob("*.py")):
+    """Every function of the core, as `room.module.function` or `module.Class.method`."""
+    for path in sorted(CORE.rglob("*.py")):
+        module = ".".join(path.relative_to(CORE).with_suffix("").parts)
         for node in ast.parse(path.read_text()).body:
             if isinstance(node, ast.FunctionDef):
-                yield f"{path.stem}.{node.name}"
+                yield f"{module}.{node.name}"
             elif isinstance(node, ast.ClassDef):
                 for method in node.body:
                     if isinstance(method, ast.FunctionDef):
-                        yield f"{path.stem}.{node.name}.{method.name}"
+                        yield f"{module}.{node.name}.{method.name}"
 
 
 @pytest.mark.parametrize(
     ("mutant", "where"),
     [
-        ("reconverge.core.order_view.x__book__mutmut_43", "order_view._book"),
-        ("reconverge.core.cap.x_rounded__mutmut_1", "cap.rounded"),
+        ("reconverge.core.orders.view.x__book__mutmut_43", "orders.view._book"),
+        ("reconverge.core.control.cap.x_rounded__mutmut_1", "control.cap.rounded"),
         ("reconverge.core.truth.xǁTruthǁ_down__mutmut_2", "truth.Truth._down"),
     ],
 )

@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from reconverge.cli import app
 from reconverge.cli.history import partition_of
-from reconverge.core.events import StreamEvent
-from reconverge.core.wire import Message, encode
+from reconverge.core.messages.events import StreamEvent
+from reconverge.core.messages.wire import Message, encode
 from reconverge.demo.recording import Recording, demo_policy, load, played
 from reconverge.demo.timeline import Timeline
 from tests.cli.conftest import Done

@@ -9,7 +9,7 @@ import pytest
 
 from reconverge.cli.auditing import auditing
 from reconverge.cli.moments import parse
-from reconverge.settings import Settings
+from reconverge.config.settings import Settings
 from tests.audit.conftest import CLEAN, FORGED, PREFIX, Stage
 
 pytestmark = pytest.mark.kafka

@@ -11,16 +11,16 @@ from typing import Any
 import msgspec
 
 from reconverge.cli.inputs import venues
-from reconverge.core.effects import Cap
+from reconverge.core.messages.effects import Cap
 from reconverge.stream.core_fold import CoreFold, CoreFolds
-from reconverge.stream.history import History, Replayed
-from reconverge.stream.journal import newest
-from reconverge.stream.kafka_log import KafkaLog
+from reconverge.stream.history.journal import newest
+from reconverge.stream.history.records import Claim, counts, decode
+from reconverge.stream.history.replay import History, Replayed
+from reconverge.stream.kafka.log import KafkaLog
 from reconverge.stream.log import Record, read
 from reconverge.stream.observer import NullObserver
 from reconverge.stream.options import Options
 from reconverge.stream.quarantine import provenance
-from reconverge.stream.records import Claim, counts, decode
 from tests.chaos.load import Truth
 
 _OPTIONS = Options()

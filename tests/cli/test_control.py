@@ -7,9 +7,9 @@ import msgspec
 import pytest
 from confluent_kafka import Consumer, TopicPartition
 
-from reconverge.core.decode import decode
-from reconverge.core.effects import Cap, Effect, ShadowCap
-from reconverge.core.events import Event, Logon
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.effects import Cap, Effect, ShadowCap
+from reconverge.core.messages.events import Event, Logon
 from reconverge.core.partition import Partition
 from tests.cli.conftest import Run
 from tests.embedded import Embedded

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from reconverge.config.topics import TOPICS
 from reconverge.contract.examples import EXAMPLES
-from reconverge.core.wire import encode
-from reconverge.topics import TOPICS
+from reconverge.core.messages.wire import encode
 from tests.cli.conftest import Done, Run
 from tests.embedded import Embedded
 from tests.kafka.broker import KafkaCluster

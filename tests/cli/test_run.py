@@ -16,7 +16,7 @@ import pytest
 from confluent_kafka import Producer
 
 from reconverge.contract.examples import EXAMPLES, WRITTEN
-from reconverge.core.events import StreamEvent
+from reconverge.core.messages.events import StreamEvent
 from reconverge.ops.catalogue import PREFIX
 from tests.cli.conftest import Run
 from tests.kafka.broker import KafkaCluster

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from reconverge.client import CapBook, SafeCap
 from reconverge.contract.examples import EXAMPLES
-from reconverge.core.effects import Cap, State, SymbolCap
-from reconverge.core.wire import encode
+from reconverge.core.messages.effects import Cap, State, SymbolCap
+from reconverge.core.messages.wire import encode
 
 S = 1_000_000_000
 START = 1_767_621_600 * S

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from reconverge.client import CapSubscription, SafeCap
-from reconverge.core.effects import Cap
+from reconverge.core.messages.effects import Cap
 from tests.client.test_book import cap, raw
 from tests.embedded import Embedded
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.decode import Undecodable, decode
-from reconverge.core.events import Heartbeat
+from reconverge.core.messages.decode import Undecodable, decode
+from reconverge.core.messages.events import Heartbeat
 from tests.contract.generate import JSON
 
 HEARTBEAT: dict[str, object] = {"type": "heartbeat", "session": "S", "event_ns": 1, "ingest_ns": 2}

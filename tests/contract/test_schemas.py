@@ -14,9 +14,9 @@ from jsonschema import Draft7Validator, Draft202012Validator
 from reconverge.contract import publish
 from reconverge.contract.examples import WRITTEN
 from reconverge.contract.schemas import EVENTS, OUTPUTS
-from reconverge.core.decode import decode
-from reconverge.core.effects import Effect
-from reconverge.core.wire import Message, encode
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.wire import Message, encode
 from tests.contract.generate import documents
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"

@@ -1,9 +1,9 @@
 """The table of topics agrees with the shell that uses them, and with itself."""
 
 from reconverge.cli.run import options
-from reconverge.settings import load
+from reconverge.config.settings import load
+from reconverge.config.topics import INPUTS, TOPICS
 from reconverge.stream.options import INPUTS as SHELL_INPUTS
-from reconverge.topics import INPUTS, TOPICS
 
 BY_NAME = {topic.name: topic for topic in TOPICS}
 

@@ -28,10 +28,10 @@ still but for `@`.
 from collections.abc import Callable
 from typing import Any
 
-from reconverge.core import events
-from reconverge.core.events import StreamEvent
-from reconverge.core.orders import Orders
-from reconverge.core.units import ONE
+from reconverge.core.messages import events
+from reconverge.core.messages.events import StreamEvent
+from reconverge.core.messages.units import ONE
+from reconverge.core.orders.orders import Orders
 
 MS_NS = 1_000_000
 START_NS = 1_000_000_000_000

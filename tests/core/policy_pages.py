@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pydantic import BaseModel
 
-from reconverge.core.policy import Policy
+from reconverge.core.control.policy import Policy
 
 _ARROWS = {"up": "higher", "down": "lower", None: ""}
 

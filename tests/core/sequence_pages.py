@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import get_args
 
-from reconverge.core.finding import FINDINGS, Kind
+from reconverge.core.findings import FINDINGS, Kind
 from reconverge.core.venue import Venue, parse_venue
 from tests.core.test_sequence import RULES
 from tests.core.test_sequence_venues import PROFILES, SETTINGS

@@ -18,7 +18,7 @@ is of its channel. Time stands still but for `@`.
 from collections.abc import Callable
 from typing import Any
 
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     Disconnect,
     GapFill,
     GapOpened,
@@ -34,7 +34,7 @@ from reconverge.core.events import (
     SequenceReset,
     StreamEvent,
 )
-from reconverge.core.sequence import Sequences
+from reconverge.core.sequences.sequences import Sequences
 from reconverge.core.venue import Limits, Venue
 
 SECOND_NS = 1_000_000_000

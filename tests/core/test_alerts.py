@@ -4,7 +4,7 @@ from typing import get_args
 
 from reconverge.core import alerts, truth
 from reconverge.core.alerts import ALERTS
-from reconverge.core.finding import Kind
+from reconverge.core.findings import Kind
 
 
 def test_every_finding_that_is_told_has_an_entry() -> None:

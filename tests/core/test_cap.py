@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.cap import (
+from reconverge.core.control.cap import (
     Bound,
     Governor,
     catchup_multiple,
@@ -14,9 +14,9 @@ from reconverge.core.cap import (
     temporary_impact_bps,
     uplift_bps,
 )
-from reconverge.core.effects import State
-from reconverge.core.machine import FROZEN, RISING
-from reconverge.core.policy import CatchUp, Policy, parse
+from reconverge.core.control.machine import FROZEN, RISING
+from reconverge.core.control.policy import CatchUp, Policy, parse
+from reconverge.core.messages.effects import State
 
 POLICY = Policy()
 STATES = st.sampled_from(list(State))

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.confidence import CERTAIN, Reading, confidence
-from reconverge.core.policy import Policy, parse
-from reconverge.core.wire import plain
+from reconverge.core.control.confidence import CERTAIN, Reading, confidence
+from reconverge.core.control.policy import Policy, parse
+from reconverge.core.messages.wire import plain
 
 POLICY = Policy()
 CLEAN = Reading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)

@@ -5,10 +5,10 @@ from itertools import groupby, pairwise
 import orjson
 import pytest
 
-from reconverge.core import control
-from reconverge.core.control import Control
-from reconverge.core.effects import Cap, Episode, ShadowCap, State, Transition
-from reconverge.core.policy import Policy, parse
+from reconverge.core.control import control
+from reconverge.core.control.control import Control
+from reconverge.core.control.policy import Policy, parse
+from reconverge.core.messages.effects import Cap, Episode, ShadowCap, State, Transition
 from reconverge.core.truth import Truth
 from tests.scenarios.transcript import Scenario
 from tests.scenarios.words import SECOND_NS, START_NS

@@ -4,9 +4,9 @@ import orjson
 import pytest
 from msgspec import ValidationError
 
-from reconverge.core.decode import NESTING_MAX, Undecodable, checked, decode
-from reconverge.core.desk import SchedulePoint
-from reconverge.core.events import NewOrder
+from reconverge.core.messages.decode import NESTING_MAX, Undecodable, checked, decode
+from reconverge.core.messages.desk import SchedulePoint
+from reconverge.core.messages.events import NewOrder
 
 
 def refusal(**record: object) -> Undecodable:

@@ -2,8 +2,8 @@
 
 import re
 
-from reconverge.core import diagram
-from reconverge.core.machine import FROZEN, TABLE, Signal
+from reconverge.core.control import diagram
+from reconverge.core.control.machine import FROZEN, TABLE, Signal
 
 
 def test_the_arrows_are_the_moves() -> None:

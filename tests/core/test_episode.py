@@ -8,9 +8,9 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core import episode
-from reconverge.core.effects import BacklogPoint, DecisionPoint, State
-from reconverge.core.episode import EpisodeLog, Series
+from reconverge.core.control import episode
+from reconverge.core.control.episode import EpisodeLog, Series
+from reconverge.core.messages.effects import BacklogPoint, DecisionPoint, State
 
 
 def log() -> EpisodeLog:

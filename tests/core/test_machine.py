@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from reconverge.core.confidence import Reading
-from reconverge.core.effects import State
-from reconverge.core.machine import FROZEN, MEANING, RISING, TABLE, Facts, Machine, Signal
-from reconverge.core.policy import Policy, parse
+from reconverge.core.control.confidence import Reading
+from reconverge.core.control.machine import FROZEN, MEANING, RISING, TABLE, Facts, Machine, Signal
+from reconverge.core.control.policy import Policy, parse
+from reconverge.core.messages.effects import State
 
 H, F, D, R, C, S = State
 

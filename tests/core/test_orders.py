@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconverge.core.order_index import IDS_MAX
+from reconverge.core.orders.index import IDS_MAX
 from tests.core.order_script import Script, run
 
 SCRIPTS = Path(__file__).parent / "orders"

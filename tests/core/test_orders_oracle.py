@@ -13,8 +13,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from reconverge.core.order_index import Order
-from reconverge.core.orders import Orders
+from reconverge.core.orders.index import Order
+from reconverge.core.orders.orders import Orders
 from tests.core.order_script import MS_NS, Script
 
 GRACES_NS = (500 * MS_NS, 2_000 * MS_NS)

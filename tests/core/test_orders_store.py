@@ -9,13 +9,13 @@ from typing import Any
 import orjson
 import pytest
 
-from reconverge.core import order_counts, order_store
-from reconverge.core.order_counts import OVER_NS
-from reconverge.core.order_identity import OrdersFull
-from reconverge.core.order_index import IDS_MAX
-from reconverge.core.order_snapshots import UNDER_WAY_MAX
-from reconverge.core.order_view import FILLS_MAX
-from reconverge.core.orders import REQUESTS_MAX, Orders
+from reconverge.core.orders import counts, store
+from reconverge.core.orders.counts import OVER_NS
+from reconverge.core.orders.identity import OrdersFull
+from reconverge.core.orders.index import IDS_MAX
+from reconverge.core.orders.orders import REQUESTS_MAX, Orders
+from reconverge.core.orders.snapshots import UNDER_WAY_MAX
+from reconverge.core.orders.view import FILLS_MAX
 from tests.core.order_script import MS_NS, Script, run, view
 
 ROW_BYTES_MAX = 256 * 1024
@@ -126,7 +126,7 @@ def test_a_version_that_remembers_fewer_loads_all_that_is_stored(
 ) -> None:
     lines = (f"< X{n} canceled canceled 9 0 0 order:V{n}" for n in range(3))
     rows = stored(run("\n".join(lines)))
-    monkeypatch.setattr(order_counts, "OVER_MAX", 1)
+    monkeypatch.setattr(counts, "OVER_MAX", 1)
     loaded = Orders.load(rows)
     assert loaded.total.orders == 3
     assert stored(loaded) == rows
@@ -464,4 +464,4 @@ def test_stored_orders_are_in_order_of_first_appearance() -> None:
     orders = run(BUSY.replace("< switched", "< logon"))
     ranks = [rank for kind, *items in orders.dump() if kind == "orders" for rank in items[0][0]]
     assert all(before < after for before, after in pairwise(ranks))
-    assert order_store.INT_MAX == 2**63 - 1
+    assert store.INT_MAX == 2**63 - 1

@@ -6,12 +6,12 @@ import orjson
 import pytest
 
 from reconverge.core import partition
-from reconverge.core.desk import Attestation, ParentOrder, PolicyChange, SafeMode
-from reconverge.core.effects import Alert, Cap, Effect, ShadowCap
-from reconverge.core.events import Disconnect, Heartbeat, Logon, NewOrder
-from reconverge.core.orders import Orders
+from reconverge.core.control.policy import parse
+from reconverge.core.messages.desk import Attestation, ParentOrder, PolicyChange, SafeMode
+from reconverge.core.messages.effects import Alert, Cap, Effect, ShadowCap
+from reconverge.core.messages.events import Disconnect, Heartbeat, Logon, NewOrder
+from reconverge.core.orders.orders import Orders
 from reconverge.core.partition import Partition, Rejected
-from reconverge.core.policy import parse
 
 SECOND = 1_000_000_000
 AT: dict[str, Any] = {"event_ns": SECOND, "ingest_ns": SECOND}

@@ -5,8 +5,7 @@ from typing import Any
 import orjson
 import pytest
 
-from reconverge.core.effects import State
-from reconverge.core.policy import (
+from reconverge.core.control.policy import (
     _ORDERED,
     Policy,
     PolicyBook,
@@ -15,6 +14,7 @@ from reconverge.core.policy import (
     parse,
     read,
 )
+from reconverge.core.messages.effects import State
 
 
 def problems(document: dict[str, Any]) -> list[tuple[str, str]]:

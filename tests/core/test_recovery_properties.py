@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from reconverge.core.effects import Cap, CapFields, Effect, State, Transition
-from reconverge.core.machine import RISING
+from reconverge.core.control.machine import RISING
+from reconverge.core.messages.effects import Cap, CapFields, Effect, State, Transition
+from reconverge.core.messages.wire import encode, plain
 from reconverge.core.session import Session
-from reconverge.core.wire import encode, plain
 from tests.core.venue_model import HEADER, World
 from tests.scenarios.transcript import Scenario
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconverge.core.events import NotApplied
-from reconverge.core.numbering import PARKED_MAX
-from reconverge.core.sequence import SOURCES_MAX, Sequences
+from reconverge.core.messages.events import NotApplied
+from reconverge.core.sequences.numbering import PARKED_MAX
+from reconverge.core.sequences.sequences import SOURCES_MAX, Sequences
 from reconverge.core.venue import Limits, Venue
 from tests.core.sequence_script import Script, event, parked
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconverge.core import gaps
-from reconverge.core.events import Heartbeat, StreamEvent
-from reconverge.core.gaps import GAPS_MAX, Ranges, Span
-from reconverge.core.resend import ATTEMPTS_KEPT_MAX, Attempts
-from reconverge.core.sequence import Sequences
+from reconverge.core.messages.events import Heartbeat, StreamEvent
+from reconverge.core.sequences import gaps
+from reconverge.core.sequences.gaps import GAPS_MAX, Ranges, Span
+from reconverge.core.sequences.resend import ATTEMPTS_KEPT_MAX, Attempts
+from reconverge.core.sequences.sequences import Sequences
+from reconverge.core.sequences.watermark import EPOCHS_MAX, Watermark
 from reconverge.core.venue import Venue
-from reconverge.core.watermark import EPOCHS_MAX, Watermark
 from tests.core.sequence_script import parked
 
 SPAN = Span(0, 0, 0)

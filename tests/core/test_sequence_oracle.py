@@ -6,7 +6,7 @@ import orjson
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     Disconnect,
     GapFill,
     GapOpened,
@@ -18,7 +18,7 @@ from reconverge.core.events import (
     SequenceReset,
     StreamEvent,
 )
-from reconverge.core.sequence import Sequences
+from reconverge.core.sequences.sequences import Sequences
 from reconverge.core.venue import Venue
 
 NUMBER_MAX = 40

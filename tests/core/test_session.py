@@ -1,8 +1,8 @@
 """A session: one event in, its effects out."""
 
-from reconverge.core.effects import Alert, Cap, Transition
-from reconverge.core.events import Disconnect, Logon
-from reconverge.core.policy import PolicyBook, parse
+from reconverge.core.control.policy import PolicyBook, parse
+from reconverge.core.messages.effects import Alert, Cap, Transition
+from reconverge.core.messages.events import Disconnect, Logon
 from reconverge.core.session import Session, step
 from reconverge.core.venue import Venue
 

@@ -1,6 +1,6 @@
 """Live-set similarity by itself (DOMAIN §6): the forms, the grace, the log that graces read."""
 
-from reconverge.core.units import ONE
+from reconverge.core.messages.units import ONE
 from tests.core.order_script import MS_NS, START_NS, Script
 
 GRACE_NS = 500 * MS_NS

@@ -3,8 +3,8 @@
 import pytest
 
 from reconverge.core import truth
+from reconverge.core.control.policy import parse
 from reconverge.core.partition import Partition
-from reconverge.core.policy import parse
 from reconverge.core.truth import Parent, Truth
 from reconverge.core.venue import Limits
 from tests.scenarios.transcript import Scenario
@@ -200,7 +200,7 @@ def test_backlog_is_scheduled_less_executed_and_never_negative() -> None:
 def test_numbers_that_cannot_be_told_apart_any_more_park_the_session(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("reconverge.core.gaps.GAPS_MAX", 3)
+    monkeypatch.setattr("reconverge.core.sequences.gaps.GAPS_MAX", 3)
     every_other = "".join(f"+0 entry< heartbeat #{2 * n}\n" for n in range(2, 8))
     parked = told("+0 entry+DC1< logon\n" + every_other).parked
     assert parked is not None

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.units import MEMO_MAX, ONE, are_known, decimal_text, nanos
+from reconverge.core.messages.units import MEMO_MAX, ONE, are_known, decimal_text, nanos
 
 quantities = st.integers(-(10**27) + 1, 10**27 - 1)
 

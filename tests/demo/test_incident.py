@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from reconverge.core.effects import State
-from reconverge.core.machine import RISING
-from reconverge.core.policy import Policy, PolicyRefused, differences
+from reconverge.core.control.machine import RISING
+from reconverge.core.control.policy import Policy, PolicyRefused, differences
+from reconverge.core.messages.effects import State
 from reconverge.demo.account import Order, Unfinished, account
 from reconverge.demo.picture import draw
 from reconverge.demo.recording import demo_policy, load

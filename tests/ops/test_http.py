@@ -11,7 +11,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from reconverge.contract.examples import EXAMPLES
-from reconverge.core.effects import Alert, Cap, Episode, State, Transition
+from reconverge.core.messages.effects import Alert, Cap, Episode, State, Transition
 from reconverge.ops.catalogue import CATALOGUE, PREFIX, SESSION
 from reconverge.ops.http import Port, application
 from reconverge.ops.metrics import Metrics, samples

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from reconverge.connection import connection
-from reconverge.settings import Settings, SettingsRefused, load
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings, SettingsRefused, load
 
 
 @pytest.fixture(autouse=True)

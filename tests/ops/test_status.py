@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from reconverge.cli.replay import fold
+from reconverge.core.messages.wire import plain
 from reconverge.core.partition import Partition
-from reconverge.core.wire import plain
 from reconverge.ops.metrics import Metrics, samples
 from reconverge.ops.status import as_json, status
 from tests.cli.test_replay import DROP_COPY, ENTRY, MS, T0, write

@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from typing import Final
 
-from reconverge.core.cap import catchup_multiple, shortfall_expected
-from reconverge.core.confidence import confidence
-from reconverge.core.effects import Episode
-from reconverge.core.order_index import Order
-from reconverge.core.order_view import View
+from reconverge.core.control.cap import catchup_multiple, shortfall_expected
+from reconverge.core.control.confidence import confidence
+from reconverge.core.messages.effects import Episode
+from reconverge.core.messages.units import decimal_text
+from reconverge.core.messages.wire import plain
+from reconverge.core.orders.index import Order
+from reconverge.core.orders.view import View
 from reconverge.core.partition import Partition
 from reconverge.core.session import Session
-from reconverge.core.units import decimal_text
-from reconverge.core.wire import plain
 
 SECOND_MS: Final = 1_000
 

@@ -14,11 +14,11 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from reconverge.core.effects import Alert, Cap, Effect, Episode, ShadowCap, Transition
+from reconverge.core.control.policy import parse
+from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, ShadowCap, Transition
+from reconverge.core.messages.wire import encode
 from reconverge.core.partition import Partition, Rejected
-from reconverge.core.policy import parse
 from reconverge.core.venue import Venue, parse_venue
-from reconverge.core.wire import encode
 from tests.scenarios import probes
 from tests.scenarios.words import SECOND_NS, START_NS, Place, Vocabulary, merged, value
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from reconverge.core.events import Event
+from reconverge.core.messages.events import Event
 
 SECOND_NS: Final = 1_000_000_000
 START_NS: Final = 1_700_000_000 * SECOND_NS

@@ -9,12 +9,20 @@ from collections import defaultdict
 import msgspec
 import orjson
 
-from reconverge.core.effects import Cap
+from reconverge.core.messages.effects import Cap
 from reconverge.stream.folding import Folds, Ledger
+from reconverge.stream.history.records import (
+    Batch,
+    Claim,
+    Owned,
+    Position,
+    Snapshot,
+    counts,
+    decode,
+)
 from reconverge.stream.log import Record
 from reconverge.stream.options import Options
 from reconverge.stream.quarantine import provenance
-from reconverge.stream.records import Batch, Claim, Owned, Position, Snapshot, counts, decode
 from tests.sim.cluster import RECORD_BYTES_MAX, Cluster
 
 

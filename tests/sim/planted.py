@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from reconverge.stream import history, journal, publish, restore, worker
+from reconverge.stream import publish, worker
 from reconverge.stream.clock import Clock
+from reconverge.stream.history import journal, replay, restore
+from reconverge.stream.history.records import encode
 from reconverge.stream.intake import _Buffer
 from reconverge.stream.log import OutcomeUnknown
 from reconverge.stream.quarantine import quarantine
-from reconverge.stream.records import encode
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -149,7 +150,7 @@ def time_of_the_machine(patch: pytest.MonkeyPatch) -> None:
 
 def policies_of_the_reader(patch: pytest.MonkeyPatch) -> None:
     """Restore without the policies that claims carry."""
-    patch.setattr(history.History, "_enter_epoch", lambda self, record, offset: None)
+    patch.setattr(replay.History, "_enter_epoch", lambda self, record, offset: None)
 
 
 PLANTED: dict[str, Plant] = {

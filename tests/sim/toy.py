@@ -11,8 +11,8 @@ from zlib import crc32
 
 import msgspec
 
-from reconverge.core.decode import Undecodable
-from reconverge.core.effects import Alert, Cap, Components, Effect, PolicyRef, State
+from reconverge.core.messages.decode import Undecodable
+from reconverge.core.messages.effects import Alert, Cap, Components, Effect, PolicyRef, State
 from reconverge.stream.folding import Row
 
 HEARTBEAT_NS = 1_000_000_000
@@ -34,7 +34,7 @@ class ToyEvent(msgspec.Struct, tag_field="type", tag="toy"):
 
 
 def decode(raw: bytes | None) -> ToyEvent:
-    """As `core.decode` does."""
+    """As `core.messages.decode` does."""
     try:
         return msgspec.json.decode(raw or b"", type=ToyEvent)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

@@ -8,11 +8,11 @@ from typing import Any
 
 import msgspec
 
-from reconverge.core.effects import Cap
+from reconverge.core.messages.effects import Cap
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Condition
 from reconverge.stream.folding import Folds
-from reconverge.stream.journal import Entry, entries
+from reconverge.stream.history.journal import Entry, entries
 from reconverge.stream.observer import NullObserver, RestoreSeen
 from reconverge.stream.options import Options
 from reconverge.stream.worker import Context, Worker

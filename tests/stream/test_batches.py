@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from reconverge.stream.records import Batch
+from reconverge.stream.history.records import Batch
 from tests.sim.cluster import SimLog
 from tests.sim.world import OPTIONS
 from tests.stream.stage import Stage, play

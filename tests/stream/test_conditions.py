@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from reconverge.core.events import Heartbeat
-from reconverge.core.wire import encode
+from reconverge.core.messages.events import Heartbeat
+from reconverge.core.messages.wire import encode
 from reconverge.stream.conditions import Refusal, Superseded
 from reconverge.stream.core_fold import CoreFolds
+from reconverge.stream.history.records import Batch, Snapshot, counts, decode
 from reconverge.stream.log import LogError, OutcomeUnknown
 from reconverge.stream.quarantine import HEADER_PREFIX
-from reconverge.stream.records import Batch, Snapshot, counts, decode
 from tests.sim import cluster
 from tests.sim.cluster import SimTail, Weather
 from tests.sim.toy import ToyFold, ToyFolds, event

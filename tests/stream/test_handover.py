@@ -3,8 +3,8 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 
+from reconverge.stream.history.records import Claim, Snapshot
 from reconverge.stream.log import Record
-from reconverge.stream.records import Claim, Snapshot
 from tests.sim.cluster import SimLog, SimTail
 from tests.sim.world import OPTIONS
 from tests.stream.stage import Stage, play

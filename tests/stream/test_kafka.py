@@ -14,10 +14,10 @@ from aiokafka import AIOKafkaProducer
 
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Refusal
-from reconverge.stream.history import History
-from reconverge.stream.journal import newest
-from reconverge.stream.kafka_log import KafkaLog
-from reconverge.stream.membership import KafkaMembership, check_topics
+from reconverge.stream.history.journal import newest
+from reconverge.stream.history.replay import History
+from reconverge.stream.kafka.log import KafkaLog
+from reconverge.stream.kafka.membership import KafkaMembership, check_topics
 from reconverge.stream.options import Options, Topics
 from reconverge.stream.service import Service
 from reconverge.stream.worker import Context

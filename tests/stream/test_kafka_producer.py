@@ -10,9 +10,9 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaError, MessageSizeTooLargeError
 from aiokafka.protocol.produce import ProduceRequest
 
-from reconverge.stream.kafka_client import LATEST, Connection, PartitionClient, together
-from reconverge.stream.kafka_log import KafkaLog
-from reconverge.stream.kafka_producer import RECORD_BYTES_MAX, Producer
+from reconverge.stream.kafka.client import LATEST, Connection, PartitionClient, together
+from reconverge.stream.kafka.log import KafkaLog
+from reconverge.stream.kafka.producer import RECORD_BYTES_MAX, Producer
 from reconverge.stream.log import Message, OutcomeUnknown, TooLarge, read
 from reconverge.stream.options import Deadlines
 from tests.kafka.broker import KafkaCluster

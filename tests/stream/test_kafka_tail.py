@@ -11,8 +11,8 @@ from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.stream.kafka_log import KafkaLog
-from reconverge.stream.kafka_tail import Answer, unpack
+from reconverge.stream.kafka.log import KafkaLog
+from reconverge.stream.kafka.tail import Answer, unpack
 from reconverge.stream.log import LogError, OutOfRange, Record, Tail
 from reconverge.stream.options import Deadlines
 from tests.kafka.broker import KafkaCluster

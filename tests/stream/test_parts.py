@@ -13,12 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.stream import snapshot
 from reconverge.stream.clock import Clock
-from reconverge.stream.intake import Intake
-from reconverge.stream.log import LogError, OutcomeUnknown, Record
-from reconverge.stream.merge import merge
-from reconverge.stream.records import (
+from reconverge.stream.history import snapshot
+from reconverge.stream.history.records import (
     Batch,
     Claim,
     JournalRecord,
@@ -30,6 +27,9 @@ from reconverge.stream.records import (
     decode,
     encode,
 )
+from reconverge.stream.intake import Intake
+from reconverge.stream.log import LogError, OutcomeUnknown, Record
+from reconverge.stream.merge import merge
 from reconverge.stream.service import Service, Stalled
 from reconverge.stream.worker import Context
 from tests.sim.cluster import Process, SimLog

@@ -7,7 +7,7 @@ from typing import Final
 
 import simplefix
 
-from reconverge.core.events import OrderStreamEvent
+from reconverge.core.messages.events import OrderStreamEvent
 from reconverge.tap.framing import Framer, Piece, Unreadable
 from reconverge.tap.pipeline import Tap
 from reconverge.tap.translate import Identity

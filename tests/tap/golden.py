@@ -7,7 +7,7 @@ line before it is committed.
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from reconverge.core.wire import encode
+from reconverge.core.messages.wire import encode
 from reconverge.tap.framing import Unreadable
 from reconverge.tap.pipeline import Tap
 from reconverge.tap.run import read

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer
 from typer.testing import CliRunner, Result
 
-from reconverge.tap.command import app
+from reconverge.cli.tap import app
 from tests.embedded import Embedded
 from tests.tap.fixtext import FORMATS, inn, out
 from tests.tap.golden import CASES, LOGS

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from reconverge.core.events import Disconnect, ExecutionReport, MassStatusRow, StreamEvent
+from reconverge.core.messages.events import Disconnect, ExecutionReport, MassStatusRow, StreamEvent
 from reconverge.tap import Identity, Log, Tap, Unreadable, read
 from tests.engines.messages import Version
 from tests.engines.reading import Line, Run, working

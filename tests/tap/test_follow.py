@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from reconverge.core.events import StreamEvent
+from reconverge.core.messages.events import StreamEvent
 from reconverge.tap import source
 from reconverge.tap.framing import Frame, Piece, Unreadable
 from reconverge.tap.pipeline import Tap

@@ -2,8 +2,8 @@
 
 import pytest
 
-from reconverge.core.decode import decode
-from reconverge.core.wire import encode
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.wire import encode
 from tests.tap.golden import CASES, LOGS, Case
 
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from reconverge import demo
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     Disconnect,
     ExecutionReport,
     GapFill,

@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner, murmur2
 from msgspec.structs import replace
 
-from reconverge.core.events import Heartbeat
+from reconverge.core.messages.events import Heartbeat
 from reconverge.tap import kafka, resume
 from reconverge.tap.kafka import PublishError, publish, publish_stream
 from reconverge.tap.resume import Source

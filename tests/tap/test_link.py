@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconverge.core.events import Disconnect, GatewaySwitched, HeartbeatMissed
+from reconverge.core.messages.events import Disconnect, GatewaySwitched, HeartbeatMissed
 from reconverge.tap import engine
 from reconverge.tap.engine import Saying, Statement
 from reconverge.tap.framing import Note, Origin, Piece

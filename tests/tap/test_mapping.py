@@ -5,7 +5,7 @@ import typing
 import pytest
 
 from reconverge.contract.schemas import EVENTS
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     CancelReject,
     ExecType,
     ExecutionReport,

@@ -5,8 +5,8 @@ from itertools import accumulate
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from reconverge.core.decode import decode
-from reconverge.core.wire import encode
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.wire import encode
 from reconverge.tap.framing import Frame, Origin, Prefix
 from reconverge.tap.wire import FixMessage
 from tests.tap.fixtext import FORMATS, MS, OURS, START_NS, Sent, Tapped, pieces, tap

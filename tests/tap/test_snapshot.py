@@ -2,7 +2,7 @@
 
 import pytest
 
-from reconverge.core.events import MassStatusBegin, MassStatusEnd, MassStatusRow
+from reconverge.core.messages.events import MassStatusBegin, MassStatusEnd, MassStatusRow
 from reconverge.tap import snapshot
 from tests.tap.fixtext import Sent, Tapped, inn, out, tap_messages
 

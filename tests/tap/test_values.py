@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.units import nanos
+from reconverge.core.messages.units import nanos
 from reconverge.tap.values import decimal_text, flag, integer, timestamp_ns
 
 CONTRACT = re.compile(r"^-?[0-9]{1,18}(\.[0-9]{1,9})?$")

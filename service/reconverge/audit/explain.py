@@ -10,15 +10,15 @@ from typing import Any, Final, NamedTuple
 
 from reconverge.audit.outputs import parsed
 from reconverge.audit.past import Gone, Past
-from reconverge.core.confidence import confidence
-from reconverge.core.decode import Undecodable, decode
-from reconverge.core.effects import Cap, Transition
-from reconverge.core.events import Event
-from reconverge.core.numbering import Numbering
-from reconverge.core.orders import Disagreement
+from reconverge.core.control.confidence import confidence
+from reconverge.core.messages.decode import Undecodable, decode
+from reconverge.core.messages.effects import Cap, Transition
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import BROADCAST, plain
+from reconverge.core.orders.orders import Disagreement
+from reconverge.core.sequences.numbering import Numbering
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
-from reconverge.core.wire import BROADCAST, plain
 from reconverge.stream import CoreFold, CoreFolds, Record, Replayed, Row
 
 ORDERS_MAX: Final = 50

@@ -20,10 +20,10 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 import reconverge
 from reconverge.audit.past import Past, around
-from reconverge.core.decode import Undecodable, decode
-from reconverge.core.desk import PolicyChange
+from reconverge.core.messages.decode import Undecodable, decode
+from reconverge.core.messages.desk import PolicyChange
+from reconverge.core.messages.wire import BROADCAST
 from reconverge.core.partition import CORE_VERSION
-from reconverge.core.wire import BROADCAST
 from reconverge.stream import (
     JOURNAL_MAJOR,
     MERGE_RULE,

@@ -20,8 +20,8 @@ from reconverge.cli import (
     watch,
 )
 from reconverge.cli.exits import TABLE
-from reconverge.core import units
-from reconverge.tap.command import app as tap_app
+from reconverge.cli.tap import app as tap_app
+from reconverge.core.messages import units
 
 app = typer.Typer(
     name="reconverge",

@@ -10,7 +10,7 @@ from reconverge.audit import audit as audited
 from reconverge.audit.compare import utc
 from reconverge.cli import history, inputs
 from reconverge.cli.exits import Exit
-from reconverge.settings import Settings
+from reconverge.config.settings import Settings
 from reconverge.stream import CoreFolds
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from reconverge.settings import PREFIX, Settings
+from reconverge.config.settings import PREFIX, Settings
 
 _BACK_NS: Final = 15 * 60 * 1_000_000_000
 """How far back a sampled audit looks: further costs a longer fold, and was looked at before."""

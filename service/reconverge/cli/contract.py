@@ -11,8 +11,8 @@ from rich.table import Table
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.contract import publish
-from reconverge.core.policy import PolicyRefused, Problem, differences
-from reconverge.core.wire import plain
+from reconverge.core.control.policy import PolicyRefused, Problem, differences
+from reconverge.core.messages.wire import plain
 
 policy_app = typer.Typer(no_args_is_help=True, help="Check, compare and apply policies.")
 

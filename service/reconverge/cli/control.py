@@ -21,11 +21,11 @@ from msgspec import ValidationError
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import Unreachable, administration, partition_counts
-from reconverge.connection import connection
-from reconverge.core.decode import checked, told
-from reconverge.core.events import Attestation, ControlEvent, PolicyChange, SafeMode
-from reconverge.core.wire import BROADCAST, encode
-from reconverge.settings import Settings, SettingsRefused
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings, SettingsRefused
+from reconverge.core.messages.decode import checked, told
+from reconverge.core.messages.events import Attestation, ControlEvent, PolicyChange, SafeMode
+from reconverge.core.messages.wire import BROADCAST, encode
 
 TOPIC: Final = "controls"
 _SEND_S: Final = 15.0

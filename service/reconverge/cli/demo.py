@@ -19,8 +19,9 @@ from reconverge.cli import watch
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import quieten_client
 from reconverge.client import CapSubscription
-from reconverge.core.effects import Effect, Episode, Transition
-from reconverge.core.events import Disconnect, Event, Logon, MassStatusEnd, ResendRequested
+from reconverge.config.topics import TOPICS
+from reconverge.core.messages.effects import Effect, Episode, Transition
+from reconverge.core.messages.events import Disconnect, Event, Logon, MassStatusEnd, ResendRequested
 from reconverge.demo.account import Unfinished, account
 from reconverge.demo.recording import SESSION, Recording, demo_policy, load, played
 from reconverge.demo.router import obey
@@ -28,7 +29,6 @@ from reconverge.demo.stage import FETCH_WAIT_MS, ServiceFailed, Witness, feed, s
 from reconverge.demo.story import tell
 from reconverge.demo.timeline import SPEED_MAX, Timeline
 from reconverge.demo.trace import Trace, retrace
-from reconverge.topics import TOPICS
 
 _LEAD_NS: Final = 1_000_000_000
 """From the start of the play to its first message: every feed is connected by then."""

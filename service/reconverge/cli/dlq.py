@@ -18,11 +18,11 @@ from rich.table import Table
 from reconverge.cli import history, inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.run import options
-from reconverge.connection import connection
-from reconverge.core.decode import Undecodable, decode
-from reconverge.core.events import Event
-from reconverge.core.wire import BROADCAST, plain
-from reconverge.settings import Settings
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings
+from reconverge.core.messages.decode import Undecodable, decode
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import BROADCAST, plain
 from reconverge.stream import (
     HEADER_PREFIX,
     Log,
@@ -33,7 +33,7 @@ from reconverge.stream import (
     read,
     stretch,
 )
-from reconverge.stream.kafka_log import KafkaLog
+from reconverge.stream.kafka.log import KafkaLog
 
 REPLAYED_FROM: Final = HEADER_PREFIX + "replayed-from"
 """Header of a record sent anew: its origin."""

@@ -18,10 +18,10 @@ from rich.table import Table
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import Unreachable, administration, partition_counts, topic_config
-from reconverge.connection import connection
-from reconverge.core.policy import PolicyRefused
-from reconverge.settings import Settings, SettingsRefused
-from reconverge.topics import INPUTS, TOPICS
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings, SettingsRefused
+from reconverge.config.topics import INPUTS, TOPICS
+from reconverge.core.control.policy import PolicyRefused
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 

@@ -11,7 +11,7 @@ from reconverge.audit import explain as explained
 from reconverge.audit.compare import utc
 from reconverge.audit.explain import Moved, Watched
 from reconverge.cli import history, inputs
-from reconverge.settings import Settings
+from reconverge.config.settings import Settings
 
 LOOK_BACK_NS: Final = 15 * 60 * 1_000_000_000
 """How far before the moment the inputs are looked at, at least: what last moved a thing longer ago

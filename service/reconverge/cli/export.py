@@ -8,7 +8,7 @@ import typer
 from reconverge.audit import opened, write
 from reconverge.cli import history, inputs
 from reconverge.cli.exits import Exit, leave
-from reconverge.settings import Settings
+from reconverge.config.settings import Settings
 from reconverge.stream import CoreFolds
 
 

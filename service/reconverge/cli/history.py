@@ -13,10 +13,10 @@ from reconverge.cli import moments
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import Unreachable, administration, partition_counts
 from reconverge.cli.run import options
-from reconverge.connection import connection
-from reconverge.settings import Settings, SettingsRefused
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings, SettingsRefused
 from reconverge.stream import LogError, Options, Refusal
-from reconverge.stream.kafka_log import KafkaLog
+from reconverge.stream.kafka.log import KafkaLog
 
 Result = TypeVar("Result")
 

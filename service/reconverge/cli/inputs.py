@@ -8,9 +8,9 @@ from typing import Any
 
 import reconverge
 from reconverge.cli.exits import Exit, leave
-from reconverge.core.policy import Policy, PolicyRefused, Problem, parse
+from reconverge.config.settings import Settings, SettingsRefused, load
+from reconverge.core.control.policy import Policy, PolicyRefused, Problem, parse
 from reconverge.core.venue import Venue, parse_venue
-from reconverge.settings import Settings, SettingsRefused, load
 
 
 def settings(**flags: Any) -> Settings:

@@ -16,8 +16,8 @@ from aiokafka.errors import (
     for_code,
 )
 
-from reconverge.connection import connection
-from reconverge.settings import Settings
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings
 
 _REACH_S: Final = 10.0
 """A broker that has not answered by then is unreachable to a person waiting at a terminal."""

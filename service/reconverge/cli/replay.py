@@ -21,12 +21,12 @@ import typer
 from reconverge.audit import Foreign, Incident, is_incident
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
-from reconverge.core.decode import Undecodable, decode
-from reconverge.core.effects import Effect
-from reconverge.core.events import Event
+from reconverge.core.messages.decode import Undecodable, decode
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import plain
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.session import Session
-from reconverge.core.wire import plain
 from reconverge.ops.status import status
 from reconverge.stream import CoreFolds
 

@@ -16,21 +16,21 @@ import reconverge
 from reconverge.cli import inputs
 from reconverge.cli.auditing import auditing
 from reconverge.cli.exits import Exit, leave
-from reconverge.connection import connection
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings, SettingsRefused
+from reconverge.core.control.policy import Policy
 from reconverge.core.partition import Partition
-from reconverge.core.policy import Policy
 from reconverge.ops.http import Port, application
 from reconverge.ops.logging import configure
 from reconverge.ops.metrics import Metrics
 from reconverge.ops.progress import Progress
 from reconverge.ops.status import SessionStatus, status
-from reconverge.settings import Settings, SettingsRefused
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Refusal
 from reconverge.stream.core_fold import CoreFold, CoreFolds
-from reconverge.stream.kafka_log import KafkaLog
+from reconverge.stream.kafka.log import KafkaLog
+from reconverge.stream.kafka.membership import KafkaMembership, check_topics
 from reconverge.stream.log import Log, LogError
-from reconverge.stream.membership import KafkaMembership, check_topics
 from reconverge.stream.options import Deadlines, Limits, Options, Topics
 from reconverge.stream.service import Service, Stalled
 from reconverge.stream.worker import Context

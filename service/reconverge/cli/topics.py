@@ -20,8 +20,8 @@ from reconverge.cli.kafka import (
     existing_counts,
     partition_counts,
 )
-from reconverge.settings import Settings, SettingsRefused
-from reconverge.topics import TOPICS
+from reconverge.config.settings import Settings, SettingsRefused
+from reconverge.config.topics import TOPICS
 
 PARTITIONS_DEFAULT: Final = 6
 """Enough for a handful of processes. It bounds how far the service can spread, and cannot change

@@ -23,10 +23,10 @@ from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import Unreachable, quieten_client
 from reconverge.client import CapSubscription
-from reconverge.connection import connection
-from reconverge.core.effects import Cap, State
-from reconverge.core.wire import plain
-from reconverge.settings import Settings, SettingsRefused
+from reconverge.config.connection import connection
+from reconverge.config.settings import Settings, SettingsRefused
+from reconverge.core.messages.effects import Cap, State
+from reconverge.core.messages.wire import plain
 
 REFRESH_S: Final = 0.5
 """How often the view is drawn anew: ages are shown to a tenth of a second."""

@@ -12,6 +12,6 @@ Cancels are never restricted by any cap (S6).
 
 from reconverge.client.book import CapBook, CapView, SafeCap
 from reconverge.client.subscription import CapSubscription
-from reconverge.core.wire import encode
+from reconverge.core.messages.wire import encode
 
 __all__ = ["CapBook", "CapSubscription", "CapView", "SafeCap", "encode"]

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from reconverge.core.effects import Cap, State
-from reconverge.core.events import ProfileAck
+from reconverge.core.messages.effects import Cap, State
+from reconverge.core.messages.events import ProfileAck
 
 _CAPS: Final = msgspec.json.Decoder(Cap)
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any, Final, get_args
 
 import reconverge
+from reconverge.config.topics import INPUTS, QUARANTINE, TOPICS, Topic
 from reconverge.contract.examples import WRITTEN
 from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
-from reconverge.core.events import ControlEvent, OrderStreamEvent, ParentsEvent
-from reconverge.core.wire import SCHEMA_MAJOR, Message, kind
-from reconverge.topics import INPUTS, QUARANTINE, TOPICS, Topic
+from reconverge.core.messages.events import ControlEvent, OrderStreamEvent, ParentsEvent
+from reconverge.core.messages.wire import SCHEMA_MAJOR, Message, kind
 
 _BINDING: Final = "0.5.0"
 """Version of AsyncAPI's Kafka bindings."""

@@ -10,7 +10,7 @@ from typing import Any, Final
 from msgspec import convert, json
 
 from reconverge.contract.schemas import EVENTS, OUTPUTS
-from reconverge.core.wire import Message
+from reconverge.core.messages.wire import Message
 
 WRITTEN: Final[dict[str, dict[str, Any]]] = {
     line["type"]: line

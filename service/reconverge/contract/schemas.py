@@ -5,10 +5,10 @@ from typing import Any, Final, get_args
 import msgspec
 from pydantic.json_schema import GenerateJsonSchema
 
-from reconverge.core.effects import Effect
-from reconverge.core.events import Event
-from reconverge.core.policy import Policy
-from reconverge.core.wire import Message, kind
+from reconverge.core.control.policy import Policy
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import Message, kind
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 

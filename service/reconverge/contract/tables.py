@@ -1,8 +1,8 @@
 """The contract's tables in docs/contract.md: which message is which, and which topic carries it."""
 
+from reconverge.config.topics import TOPICS
 from reconverge.contract.asyncapi import CARRIES
 from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
-from reconverge.topics import TOPICS
 
 
 def messages() -> str:

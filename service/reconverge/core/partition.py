@@ -12,14 +12,14 @@ from typing import Any, Final, Self
 
 from msgspec import convert
 
-from reconverge.core.desk import Attestation, PolicyChange, SafeMode
-from reconverge.core.effects import Effect
-from reconverge.core.events import Event
-from reconverge.core.orders import OrdersFull
-from reconverge.core.policy import Policy, PolicyBook, PolicyRefused, parse
+from reconverge.core.control.policy import Policy, PolicyBook, PolicyRefused, parse
+from reconverge.core.messages.desk import Attestation, PolicyChange, SafeMode
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import BROADCAST, plain
+from reconverge.core.orders.orders import OrdersFull
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
-from reconverge.core.wire import BROADCAST, plain
 
 CORE_VERSION: Final = "1"
 """Changes whenever the same inputs may give other effects: a journal folded under another version

@@ -8,13 +8,13 @@ weighing only once a batch.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from reconverge.core import effects
 from reconverge.core.alerts import ALERTS
-from reconverge.core.control import Control
-from reconverge.core.desk import Attestation, ParentDone, ParentOrder, ProfileAck, SafeMode
-from reconverge.core.effects import Effect
-from reconverge.core.events import NewOrder, OrderStreamEvent
-from reconverge.core.policy import PolicyBook
+from reconverge.core.control.control import Control
+from reconverge.core.control.policy import PolicyBook
+from reconverge.core.messages import effects
+from reconverge.core.messages.desk import Attestation, ParentDone, ParentOrder, ProfileAck, SafeMode
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.events import NewOrder, OrderStreamEvent
 from reconverge.core.truth import Truth
 from reconverge.core.venue import Venue
 

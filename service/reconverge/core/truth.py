@@ -10,15 +10,15 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from reconverge.core import events
-from reconverge.core.desk import Attestation, ParentOrder, SafeMode
-from reconverge.core.events import StreamEvent
-from reconverge.core.numbering import Numbering
-from reconverge.core.order_snapshots import Snapshot
-from reconverge.core.orders import Orders
-from reconverge.core.policy import Policy
-from reconverge.core.sequence import Sequences
-from reconverge.core.units import nanos
+from reconverge.core.control.policy import Policy
+from reconverge.core.messages import events
+from reconverge.core.messages.desk import Attestation, ParentOrder, SafeMode
+from reconverge.core.messages.events import StreamEvent
+from reconverge.core.messages.units import nanos
+from reconverge.core.orders.orders import Orders
+from reconverge.core.orders.snapshots import Snapshot
+from reconverge.core.sequences.numbering import Numbering
+from reconverge.core.sequences.sequences import Sequences
 from reconverge.core.venue import Limits, Venue
 
 PARENTS_MAX: Final = 100_000

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconverge.core.effects import Alert, Cap, Episode, State
-from reconverge.core.events import (
+from reconverge.core.messages.effects import Alert, Cap, Episode, State
+from reconverge.core.messages.events import (
     Disconnect,
     GapFill,
     Logon,
@@ -19,9 +19,9 @@ from reconverge.core.events import (
     ResendRequested,
     StreamEvent,
 )
-from reconverge.core.order_index import Order as KnownOrder
-from reconverge.core.orders import Orders
-from reconverge.core.units import ONE
+from reconverge.core.messages.units import ONE
+from reconverge.core.orders.index import Order as KnownOrder
+from reconverge.core.orders.orders import Orders
 from reconverge.demo.trace import Folded, Trace
 
 _UNSAID: Final = frozenset({"unknown", "sent"})

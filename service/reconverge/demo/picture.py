@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from reconverge.core.effects import State
+from reconverge.core.messages.effects import State
 from reconverge.demo.account import Account
 
 _SIZE_IN: Final = (12.0, 9.0)

@@ -9,8 +9,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from reconverge.core.desk import SchedulePoint
-from reconverge.core.events import (
+from reconverge.core.control.policy import Policy, parse
+from reconverge.core.messages.desk import SchedulePoint
+from reconverge.core.messages.events import (
     Disconnect,
     Event,
     NewOrder,
@@ -19,9 +20,8 @@ from reconverge.core.events import (
     PolicyChange,
     StreamEvent,
 )
-from reconverge.core.orders import Orders
-from reconverge.core.policy import Policy, parse
-from reconverge.core.units import ONE, decimal_text
+from reconverge.core.messages.units import ONE, decimal_text
+from reconverge.core.orders.orders import Orders
 from reconverge.demo.timeline import Timeline, quicker
 from reconverge.tap import Identity, Log, Tap, Unreadable, read
 
@@ -35,7 +35,7 @@ class Input(NamedTuple):
     """One event on its way to an input topic."""
 
     topic: str
-    """The topic, as ``reconverge.topics`` names it."""
+    """The topic, as ``reconverge.config.topics`` names it."""
     event: Event
 
 

@@ -9,7 +9,7 @@ import time
 from collections.abc import AsyncIterator
 
 from reconverge.client import CapSubscription, CapView
-from reconverge.core.events import ProfileAck
+from reconverge.core.messages.events import ProfileAck
 from reconverge.tap import publish
 
 

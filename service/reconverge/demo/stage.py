@@ -19,13 +19,13 @@ import msgspec
 import orjson
 from aiokafka import AIOKafkaConsumer
 
-from reconverge.core.decode import decode
-from reconverge.core.effects import Effect
-from reconverge.core.events import Event
+from reconverge.config.topics import INPUTS
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.events import Event
 from reconverge.demo.recording import Input
 from reconverge.demo.trace import Folded
 from reconverge.tap import publish
-from reconverge.topics import INPUTS
 
 OUTPUTS: Final = ("caps", "transitions", "episodes", "alerts")
 _READY_S: Final = 60.0

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from textwrap import wrap
 from typing import Final
 
-from reconverge.core.effects import State
+from reconverge.core.messages.effects import State
 from reconverge.demo.account import Account, Left, Order, Replay, Snapshot
 
 _WIDTH: Final = 88

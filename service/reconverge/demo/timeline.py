@@ -9,8 +9,8 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from reconverge.core.events import Event, Logon, NewOrder, ParentOrder
-from reconverge.core.policy import Policy, parse
+from reconverge.core.control.policy import Policy, parse
+from reconverge.core.messages.events import Event, Logon, NewOrder, ParentOrder
 
 SPEED_MAX: Final = 20
 """At which the policy's heartbeat of a second reaches the shortest one that a policy may have."""

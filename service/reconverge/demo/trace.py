@@ -9,11 +9,11 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from reconverge.client import CapBook
-from reconverge.core.effects import Cap, Effect
-from reconverge.core.events import Event
+from reconverge.core.messages.effects import Cap, Effect
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import encode
 from reconverge.core.partition import Partition
 from reconverge.core.session import Session
-from reconverge.core.wire import encode
 from reconverge.demo.router import Router
 from reconverge.demo.timeline import Timeline
 

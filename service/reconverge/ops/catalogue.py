@@ -7,7 +7,7 @@ an order: the number of series depends on sessions, sources and partitions only.
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
-from reconverge.core.effects import Component, State
+from reconverge.core.messages.effects import Component, State
 
 Kind = Literal["counter", "gauge", "histogram"]
 

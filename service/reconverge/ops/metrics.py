@@ -23,7 +23,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 import reconverge
-from reconverge.core.effects import Alert, Cap, Effect, Episode, State, Transition
+from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, State, Transition
 from reconverge.ops.catalogue import AUDIT, OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
 from reconverge.ops.status import SessionStatus
 from reconverge.stream import BatchSeen, Condition, RestoreSeen

@@ -3,12 +3,12 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from reconverge.core.cap import catchup_multiple
-from reconverge.core.confidence import DIGITS, confidence
-from reconverge.core.machine import FROZEN
-from reconverge.core.numbering import Numbering
+from reconverge.core.control.cap import catchup_multiple
+from reconverge.core.control.confidence import DIGITS, confidence
+from reconverge.core.control.machine import FROZEN
+from reconverge.core.messages.wire import plain
+from reconverge.core.sequences.numbering import Numbering
 from reconverge.core.session import Session
-from reconverge.core.wire import plain
 
 _S: Final = 1_000_000_000
 

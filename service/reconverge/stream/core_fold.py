@@ -3,13 +3,13 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from reconverge.core.decode import decode
-from reconverge.core.desk import PolicyChange
-from reconverge.core.effects import Effect
-from reconverge.core.events import Event
+from reconverge.core.messages.decode import decode
+from reconverge.core.messages.desk import PolicyChange
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.events import Event
+from reconverge.core.messages.wire import BROADCAST
 from reconverge.core.partition import CORE_VERSION, Partition, Rejected
 from reconverge.core.venue import Venue
-from reconverge.core.wire import BROADCAST
 from reconverge.stream.folding import Row
 
 Document = dict[str, Any]

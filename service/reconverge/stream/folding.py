@@ -12,8 +12,8 @@ from zlib import crc32
 import msgspec
 from msgspec.structs import replace
 
-from reconverge.core.decode import Undecodable
-from reconverge.core.effects import (
+from reconverge.core.messages.decode import Undecodable
+from reconverge.core.messages.effects import (
     Alert,
     Cap,
     CapFields,
@@ -22,11 +22,11 @@ from reconverge.core.effects import (
     ShadowCap,
     Transition,
 )
-from reconverge.core.wire import encode
+from reconverge.core.messages.wire import encode
+from reconverge.stream.history.records import Lost, Position, Taken
 from reconverge.stream.log import Record
 from reconverge.stream.merge import merge
 from reconverge.stream.options import Topics
-from reconverge.stream.records import Lost, Position, Taken
 
 Row = list[Any]
 """A piece of dumped state; what is in it is the core's business. JSON-able, well below 256 KiB."""

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from zlib import crc32
 
 from reconverge.stream.conditions import Condition
+from reconverge.stream.history.records import Lost, Position, Taken
 from reconverge.stream.intake import Intake
 from reconverge.stream.log import Log, LogError, OutOfRange, Record, Tail, read
 from reconverge.stream.observer import Observer
 from reconverge.stream.options import Options
-from reconverge.stream.records import Lost, Position, Taken
 
 Stretches = dict[str, list[Record]]
 

@@ -2,7 +2,7 @@
 
 What a partitioned log can do for us, and how it may fail.
 
-Two implementations satisfy it: aiokafka (`kafka_log`) and the seeded simulation of the tests.
+Two implementations satisfy it: aiokafka (`kafka.log`) and the seeded simulation of the tests.
 Whatever holds a `Log` is confined to one partition of every topic, which is all that a worker ever
 needs. No implementation may retry in a way that could write a record twice, or wait without a
 deadline.

@@ -7,7 +7,7 @@ Implementations must return at once and never raise.
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from reconverge.core.effects import Effect
+from reconverge.core.messages.effects import Effect
 from reconverge.stream.conditions import Condition
 
 

@@ -16,20 +16,21 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from reconverge.stream import memory, snapshot
+from reconverge.stream import memory
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Refusal
 from reconverge.stream.folding import Fold, Folded, Folds
-from reconverge.stream.handover import await_predecessor
+from reconverge.stream.history import snapshot
+from reconverge.stream.history.handover import await_predecessor
+from reconverge.stream.history.journal import Journal
+from reconverge.stream.history.records import Batch, Claim, Lost, Snapshot, Taken
+from reconverge.stream.history.restore import Restored, restore
 from reconverge.stream.inputs import Stretches
-from reconverge.stream.journal import Journal
 from reconverge.stream.log import Log, TooLarge, read
 from reconverge.stream.observer import BatchSeen, Observer, RestoreSeen
 from reconverge.stream.options import Options
 from reconverge.stream.publish import Publisher
 from reconverge.stream.quarantine import quarantine
-from reconverge.stream.records import Batch, Claim, Lost, Snapshot, Taken
-from reconverge.stream.restore import Restored, restore
 
 _NS = 1_000_000_000
 

@@ -1,4 +1,4 @@
-"""Adapters that turn real feeds into the events of ``core.events``: FIX engine logs."""
+"""Adapters that turn real feeds into the events of ``core.messages.events``: FIX engine logs."""
 
 from reconverge.tap.framing import Unreadable
 from reconverge.tap.kafka import publish

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     GapFill,
     Heartbeat,
     Logon,

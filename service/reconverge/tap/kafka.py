@@ -9,10 +9,10 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from reconverge.connection import connection
-from reconverge.core.events import StreamEvent
-from reconverge.core.wire import Envelope, encode
-from reconverge.settings import load
+from reconverge.config.connection import connection
+from reconverge.config.settings import load
+from reconverge.core.messages.events import StreamEvent
+from reconverge.core.messages.wire import Envelope, encode
 from reconverge.tap.resume import Source, after, newest
 
 IN_FLIGHT_MAX: Final = 10_000

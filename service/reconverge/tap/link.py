@@ -7,7 +7,7 @@ tells, ``ingest_ns`` when a reader of the live log would have known.
 
 from typing import Final
 
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     Disconnect,
     GatewaySwitched,
     Heartbeat,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final, Literal
 
-from reconverge.core.events import MassStatusBegin, StreamEvent
+from reconverge.core.messages.events import MassStatusBegin, StreamEvent
 from reconverge.tap import admin, orders, tags
 from reconverge.tap.orders import Envelope
 from reconverge.tap.wire import FixMessage

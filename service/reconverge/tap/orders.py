@@ -5,7 +5,7 @@ Codes are those of FIX 5.0 SP2 with FIX 4.2's where they differ; a code not list
 
 from typing import Any, Final, Literal, get_args
 
-from reconverge.core.events import (
+from reconverge.core.messages.events import (
     CancelReject,
     CancelRequest,
     ExecType,
@@ -17,7 +17,7 @@ from reconverge.core.events import (
     ReplaceRequest,
     RequestReject,
 )
-from reconverge.core.wire import Side
+from reconverge.core.messages.wire import Side
 from reconverge.tap import tags
 from reconverge.tap.wire import FixError, FixMessage
 

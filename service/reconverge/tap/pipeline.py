@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconverge.core.events import StreamEvent
-from reconverge.core.wire import kind
+from reconverge.core.messages.events import StreamEvent
+from reconverge.core.messages.wire import kind
 from reconverge.tap import engine, tags
 from reconverge.tap.direction import Direction, comp_ids
 from reconverge.tap.framing import Frame, Note, Piece, Unreadable

@@ -12,8 +12,8 @@ from typing import Any, Final
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.partitioner import DefaultPartitioner
 
-from reconverge.core.decode import Undecodable, decode
-from reconverge.core.events import StreamEvent
+from reconverge.core.messages.decode import Undecodable, decode
+from reconverge.core.messages.events import StreamEvent
 
 WINDOW_RECORDS: Final = 2_000
 """Records looked at in one step back from the end of the partition."""

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
 
-from reconverge.core.events import StreamEvent
+from reconverge.core.messages.events import StreamEvent
 from reconverge.tap.merge import by_time
 from reconverge.tap.pipeline import Tap
 from reconverge.tap.source import Log

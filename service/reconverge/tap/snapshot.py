@@ -4,7 +4,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconverge.core.events import MassStatusEnd, MassStatusRow, StreamEvent
+from reconverge.core.messages.events import MassStatusEnd, MassStatusRow, StreamEvent
 from reconverge.tap import orders, tags
 from reconverge.tap.orders import Envelope
 from reconverge.tap.wire import FixMessage

@@ -8,8 +8,8 @@ from typing import Final
 from msgspec import ValidationError
 from msgspec.structs import replace
 
-from reconverge.core.decode import checked, told
-from reconverge.core.events import (
+from reconverge.core.messages.decode import checked, told
+from reconverge.core.messages.events import (
     Logon,
     MassStatusBegin,
     RequestReject,

@@ -1,0 +1,410 @@
+"""Policies: the thresholds that control reads truth with, their cross-checks, versions and content
+hash.
+
+Only data and its checks live here. A policy is a frozen model, written as TOML, and refused as a
+whole with every contradiction named at once. Each setting says which direction is tighter, so that
+two versions can be compared in words. Defaults are those of DOMAIN §13; venues and desks override
+all of them.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from functools import cached_property
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reconverge.core.messages.effects import PolicyRef, State
+from reconverge.core.messages.wire import NAME_LENGTH_MAX
+
+Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Text = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
+Tighter = Literal["up", "down"]
+
+
+class Section(BaseModel):
+    """A table of a policy file. An unknown key is an error: a misspelt threshold must not pass."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def setting(default: Any, description: str, tighter: Tighter | None, **constraints: Any) -> Any:
+    """A field with its default, meaning, and the direction in which it becomes more cautious."""
+    return Field(
+        default=default,
+        description=description,
+        json_schema_extra={"tighter": tighter},
+        **constraints,
+    )
+
+
+class Scope(Section):
+    """What a policy applies to. An empty scope applies everywhere."""
+
+    session: Text | None = setting(None, "Only this session.", None)
+    venue: Text | None = setting(None, "Only sessions that follow this venue profile.", None)
+    symbols: tuple[Text, ...] = setting(
+        (), "Only these instruments (a symbol group): their own caps.", None
+    )
+
+
+class Similarity(Section):
+    """Thresholds on agreement of the two views."""
+
+    floor: Ratio = setting(0.80, "Agreement at which the component is 0.", "up")
+    target: Ratio = setting(
+        0.995, "Agreement at which the component is 1, and which re-entry needs.", "up"
+    )
+    alarm: Ratio = setting(
+        0.90, "Settled LSS below which a healthy session has silently diverged.", "up"
+    )
+    alarm_dwell_ms: Milliseconds = setting(
+        1_000, "How long below the alarm before it counts.", "down"
+    )
+    in_flight_grace_ms: Milliseconds = setting(
+        500, "Younger disagreements are only in flight.", "down"
+    )
+
+
+class Replay(Section):
+    """Patience with gaps and resends."""
+
+    gap_grace_ms: Milliseconds = setting(
+        1_000, "Age at which a gap is divergence, with the link up.", "down"
+    )
+    resend_timeout_ms: Milliseconds = setting(
+        30_000, "An unanswered resend request is released after it.", "down"
+    )
+    attempts_max: int = setting(
+        4, "Logon or resend attempts in the window before the alert.", "down", ge=1
+    )
+    attempts_window_ms: Milliseconds = setting(60_000, "Window of the attempts.", "up")
+
+
+class Freshness(Section):
+    """Patience with silence, counted beyond a source's own heartbeat interval."""
+
+    lag_soft_ms: Milliseconds = setting(500, "Lag up to which the component is 1.", "down")
+    lag_hard_ms: Milliseconds = setting(5_000, "Lag from which the component is 0.", "down")
+
+
+class Recovery(Section):
+    """Thresholds of the machine's way back."""
+
+    parity_grace_ms: Milliseconds = setting(
+        1_000, "In FAILOVER_DETECTED, time allowed to prove parity.", "down"
+    )
+    reentry_confidence: Ratio = setting(0.90, "Confidence that re-entry needs.", "up")
+    reentry_dwell_ms: Milliseconds = setting(
+        2_000, "How long everything re-entry needs must hold.", "up"
+    )
+    stable_confidence: Ratio = setting(0.98, "Confidence that STABLE needs.", "up")
+    stable_dwell_ms: Milliseconds = setting(10_000, "How long it must hold (the SLA).", "up")
+    exit_confidence: Ratio = setting(
+        0.80, "Confidence under which a recovering session has diverged again.", "up"
+    )
+    probation_ms: Milliseconds = setting(60_000, "Time in STABLE before the episode closes.", "up")
+
+
+class Ceilings(Section):
+    """Highest cap in each state."""
+
+    healthy: Ratio = setting(1.0, "In HEALTHY.", "down")
+    stable: Ratio = setting(1.0, "In STABLE.", "down")
+    controlled_reentry: Ratio = setting(0.90, "In CONTROLLED_REENTRY.", "down")
+    replay_syncing: Ratio = setting(0.50, "In REPLAY_SYNCING.", "down")
+    failover_detected: Ratio = setting(0.30, "In FAILOVER_DETECTED.", "down")
+    state_diverged: Ratio = setting(0.20, "In STATE_DIVERGED.", "down")
+
+    def of(self, state: State) -> float:
+        """The ceiling of one state."""
+        return float(getattr(self, state.value.lower()))
+
+
+class CapRules(Section):
+    """How confidence becomes a cap."""
+
+    ceiling: Ceilings = Field(default_factory=Ceilings, description="Highest cap in each state.")
+    floor: Ratio = setting(0.0, "Lowest cap, and the cap of a parked session.", "down")
+    safe_mode: Ratio = setting(0.05, "Highest cap while the safe-mode latch is set.", "down")
+    shape: float = setting(1.0, "Exponent on the confidence.", "up", gt=0, le=10)
+    ramp_per_s: float = setting(0.10, "How fast a cap may rise, per second.", "down", gt=0, le=10)
+    heartbeat_ms: int = setting(
+        1_000, "A cap is published at least this often.", "down", ge=50, le=60_000
+    )
+    validity_ms: int = setting(3_000, "A cap says nothing after this.", "down", ge=100, le=600_000)
+
+
+class CatchUp(Section):
+    """Convexity-aware repayment of backlog (DOMAIN §10; Almgren, Thum, Hauptmann and Li 2005)."""
+
+    participation_normal: float = setting(0.10, "Normal participation p0.", None, gt=0, le=1)
+    participation_max: Ratio = setting(0.20, "Absolute participation never to be exceeded.", "down")
+    uplift_max_bps: float = setting(2.0, "Allowed extra cost of repaying faster.", "down", ge=0)
+    multiple_max: float = setting(2.0, "Absolute limit of the catch-up multiple.", "down", ge=1)
+    eta: float = setting(0.142, "Coefficient of temporary impact.", None, gt=0)
+    beta: float = setting(0.6, "Exponent of temporary impact.", None, gt=0, le=2)
+    sigma_bps: float = setting(157.0, "Daily volatility where the parent states none.", None, gt=0)
+
+
+class Weights(Section):
+    """Exponents of the components in the confidence."""
+
+    similarity: float = setting(1.0, "Weight of similarity.", "up", ge=0, le=10)
+    quantity: float = setting(1.0, "Weight of quantity agreement.", "up", ge=0, le=10)
+    replay: float = setting(1.0, "Weight of replay progress.", "up", ge=0, le=10)
+    freshness: float = setting(1.0, "Weight of freshness.", "up", ge=0, le=10)
+    in_flight: float = setting(1.0, "Weight of in-flight ambiguity.", "up", ge=0, le=10)
+
+
+class Guardrails(Section):
+    """Limits on the measured cost of recovery, compared with the lower bound of its interval."""
+
+    fetl_bps: float = setting(5.0, "Failover tail loss.", "down", gt=0)
+    bcu_bps: float = setting(3.0, "Backlog catch-up cost per unit of backlog.", "down", gt=0)
+
+
+class Policy(Section):
+    """A named, versioned set of thresholds; every output carries its id, version and hash."""
+
+    id: Text = setting("default", "Name of the policy.", None)
+    version: int = setting(1, "Version, rising.", None, ge=1)
+    scope: Scope = Field(default_factory=Scope, description="What it applies to.")
+    similarity: Similarity = Field(
+        default_factory=Similarity, description="Agreement of the two views."
+    )
+    replay: Replay = Field(default_factory=Replay, description="Gaps and resends.")
+    freshness: Freshness = Field(default_factory=Freshness, description="Silence of the sources.")
+    recovery: Recovery = Field(default_factory=Recovery, description="The machine's way back.")
+    cap: CapRules = Field(default_factory=CapRules, description="How confidence becomes a cap.")
+    catch_up: CatchUp = Field(default_factory=CatchUp, description="Repayment of backlog.")
+    weights: Weights = Field(default_factory=Weights, description="Exponents of the components.")
+    guardrails: Guardrails = Field(
+        default_factory=Guardrails, description="Limits on the cost of recovery."
+    )
+
+    @cached_property
+    def ref(self) -> PolicyRef:
+        """Id, version and hash of the canonical content: sorted keys, every default spelt out."""
+        content = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
+        return PolicyRef(
+            id=self.id, version=self.version, hash=hashlib.sha256(content).hexdigest()[:16]
+        )
+
+
+class Problem(NamedTuple):
+    """One thing wrong with a policy."""
+
+    key: str
+    detail: str
+
+
+class PolicyRefused(ValueError):
+    """A policy contradicts itself or does not parse.
+
+    ``problems`` names everything wrong with it at once.
+    """
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{key}: {detail}" for key, detail in self.problems))
+
+
+def parse(document: Mapping[str, Any]) -> Policy:
+    """A checked policy from a decoded TOML or JSON document.
+
+    Raises PolicyRefused naming every unknown key, every wrong value and, when all values are right
+    in themselves, every contradiction between them.
+    """
+    try:
+        # Through JSON, so that lists become tuples and nothing but the contract's types can come
+        # in.
+        raw = orjson.dumps(document)
+    except TypeError as error:
+        raise PolicyRefused([Problem("(document)", str(error))]) from None
+    try:
+        policy = Policy.model_validate_json(raw)
+    except ValidationError as error:
+        raise PolicyRefused(_faults(error, raw)) from None
+    problems = list(contradictions(policy))
+    if problems:
+        raise PolicyRefused(problems)
+    return policy
+
+
+def _faults(error: ValidationError, raw: bytes) -> Iterable[Problem]:
+    for fault in error.errors():
+        unknown = fault["type"] == "extra_forbidden"
+        detail = "there is no such setting" if unknown else fault["msg"]
+        yield Problem(".".join(map(str, fault["loc"])), detail)
+    with suppress(ValidationError):  # unknown keys hide no contradiction, wrong values would
+        yield from contradictions(Policy.model_validate_json(raw, extra="ignore"))
+
+
+def contradictions(policy: Policy) -> Iterable[Problem]:
+    """Every pair of settings that cannot both be meant."""
+    for lower, upper, strict in _ORDERED:
+        low, high = read(policy, lower), read(policy, upper)
+        if low > high or (strict and low == high):
+            relation = "below" if strict else "at most"
+            yield Problem(lower, f"{low:g} must be {relation} {upper} = {high:g}")
+    if policy.cap.validity_ms <= 2 * policy.cap.heartbeat_ms:
+        # A reader must survive one lost heartbeat.
+        validity, heartbeat = policy.cap.validity_ms, policy.cap.heartbeat_ms
+        detail = f"{validity} must be above twice cap.heartbeat_ms = {heartbeat}"
+        yield Problem("cap.validity_ms", detail)
+
+
+_ORDERED = (
+    # lower setting                     upper setting                       strictly below?
+    ("recovery.exit_confidence",        "recovery.reentry_confidence",      True),
+    ("recovery.reentry_confidence",     "recovery.stable_confidence",       False),
+    ("similarity.floor",                "similarity.target",                True),
+    ("similarity.alarm",                "similarity.target",                False),
+    ("freshness.lag_soft_ms",           "freshness.lag_hard_ms",            True),
+    ("cap.ceiling.state_diverged",      "cap.ceiling.failover_detected",    False),
+    ("cap.ceiling.failover_detected",   "cap.ceiling.replay_syncing",       False),
+    ("cap.ceiling.replay_syncing",      "cap.ceiling.controlled_reentry",   False),
+    ("cap.ceiling.controlled_reentry",  "cap.ceiling.stable",               False),
+    ("cap.ceiling.stable",              "cap.ceiling.healthy",              False),
+    ("cap.floor",                       "cap.ceiling.state_diverged",       False),
+    ("cap.floor",                       "cap.safe_mode",                    False),
+    ("catch_up.participation_normal",   "catch_up.participation_max",       False),
+)  # fmt: skip
+
+
+def read(policy: Policy, key: str) -> float:
+    """The value of a dotted key that names a number."""
+    value: Any = policy
+    for name in key.split("."):
+        value = getattr(value, name)
+    return float(value)
+
+
+class Difference(NamedTuple):
+    """One setting in which two policies differ."""
+
+    key: str
+    description: str
+    before: Any
+    after: Any
+    direction: Literal["tighter", "looser", "changed"]
+
+
+def differences(before: Policy, after: Policy) -> list[Difference]:
+    """Every setting in which ``after`` differs from ``before``, in file order, and whether it
+    became tighter.
+    """
+    return list(_differences("", before, after))
+
+
+def _differences(prefix: str, before: BaseModel, after: BaseModel) -> Iterable[Difference]:
+    for name, field in type(before).model_fields.items():
+        old, new = getattr(before, name), getattr(after, name)
+        if old == new:
+            continue
+        if isinstance(old, BaseModel):
+            yield from _differences(f"{prefix}{name}.", old, new)
+            continue
+        extra = field.json_schema_extra
+        tighter = extra.get("tighter") if isinstance(extra, dict) else None
+        direction: Literal["tighter", "looser", "changed"] = "changed"
+        if tighter is not None:
+            direction = "tighter" if (new > old) == (tighter == "up") else "looser"
+        yield Difference(f"{prefix}{name}", field.description or "", old, new, direction)
+
+
+EVERYWHERE: Final = ""
+"""Place of the unscoped policy in a book: no id is empty, so no scoped policy takes it."""
+
+
+class PolicyBook:
+    """The policies in force, and which applies where: session before venue before everywhere.
+
+    A policy whose scope names symbols sets the caps of those instruments only, within whatever else
+    its scope names. Later versions replace earlier ones of the same id; between equally specific
+    policies the last one set wins.
+    """
+
+    __slots__ = ("_hash", "_in_force", "_shadows")
+
+    def __init__(self, policies: Iterable[Policy] = ()) -> None:
+        self._hash = ""
+        self._in_force: dict[str, Policy] = {EVERYWHERE: Policy()}
+        self._shadows: dict[str, Policy] = {}
+        for policy in policies:
+            self.set(policy, shadow=False)
+
+    def set(self, policy: Policy, *, shadow: bool) -> None:
+        """Put a policy in force, or beside it as a shadow. An unscoped one replaces the default."""
+        table = self._shadows if shadow else self._in_force
+        everywhere = policy.scope == Scope() and not shadow
+        name = EVERYWHERE if everywhere else policy.id
+        table.pop(name, None)
+        table[name] = policy
+        self._hash = ""
+
+    def has_shadow(self, policy_id: str) -> bool:
+        """Whether a shadow of this id is evaluated."""
+        return policy_id in self._shadows
+
+    def retire_shadow(self, policy_id: str) -> None:
+        """Stop evaluating a shadow. Raises KeyError when it is not there."""
+        del self._shadows[policy_id]
+        self._hash = ""
+
+    @property
+    def hash(self) -> str:
+        """Of the whole book: SHA-256 over its policies' own, first 16 hexadecimal digits."""
+        if not self._hash:
+            tables = self._in_force.values(), self._shadows.values()
+            hashes = "/".join(",".join(p.ref.hash for p in table) for table in tables)
+            self._hash = hashlib.sha256(hashes.encode()).hexdigest()[:16]
+        return self._hash
+
+    def resolve(self, session: str, venue: str | None, symbol: str | None = None) -> Policy:
+        """The policy for a session, or for one instrument in it."""
+        best, best_rank = self._in_force[EVERYWHERE], -1
+        for policy in self._in_force.values():
+            rank = _rank(policy.scope, session, venue, symbol)
+            if rank >= best_rank:
+                best, best_rank = policy, rank
+        return best
+
+    def shadows(self, session: str, venue: str | None) -> list[Policy]:
+        """Shadow policies that apply to a session, in the order they were set."""
+        return [p for p in self._shadows.values() if _rank(p.scope, session, venue, None) >= 0]
+
+    def has_symbol_groups(self) -> bool:
+        """Whether any policy in force is scoped to instruments."""
+        return any(policy.scope.symbols for policy in self._in_force.values())
+
+    def dump(self) -> dict[str, list[Any]]:
+        """JSON-able content; ``load`` restores it."""
+        return {
+            "in_force": [p.model_dump(mode="json") for p in self._in_force.values()],
+            "shadows": [p.model_dump(mode="json") for p in self._shadows.values()],
+        }
+
+    @classmethod
+    def load(cls, dumped: Mapping[str, list[Any]]) -> "PolicyBook":
+        """The book that was dumped."""
+        book = cls(parse(document) for document in dumped["in_force"])
+        for document in dumped["shadows"]:
+            book.set(parse(document), shadow=True)
+        return book
+
+
+def _rank(scope: Scope, session: str, venue: str | None, symbol: str | None) -> int:
+    """How specific a scope is for this place; -1 when it does not apply.
+
+    Symbols, then session, then venue.
+    """
+    if scope.session not in (None, session) or scope.venue not in (None, venue):
+        return -1
+    if scope.symbols and symbol not in scope.symbols:
+        return -1
+    return 4 * bool(scope.symbols) + 2 * (scope.session is not None) + (scope.venue is not None)

@@ -1,0 +1,118 @@
+"""What the desk says: parents and the router's acknowledgements, operators, guardrails and policy
+changes.
+
+The inputs of the topics ``parents`` and ``controls``; part of the union in ``events``.
+"""
+
+from typing import Annotated, Any
+
+from msgspec import Meta
+
+from reconverge.core.messages.wire import (
+    DecimalText,
+    Envelope,
+    Nanoseconds,
+    Part,
+    SequenceNumber,
+    Side,
+    Text,
+    says,
+)
+
+# --------------------------------------------------------------------------------------------------
+# ------------- Parents and the router -------------------------------------------------------------
+# --------------------------------------------------
+
+
+class SchedulePoint(Part, frozen=True, kw_only=True):
+    """A point of a parent's target schedule."""
+
+    at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
+    cum_qty: Annotated[DecimalText, says("Quantity meant to be executed by then.")]
+
+
+class ParentOrder(Envelope, tag="parent_order", frozen=True, kw_only=True):
+    """A parent order and its target schedule; a later one with the same id replaces it."""
+
+    parent_id: Annotated[Text, says("Id of the parent.")]
+    symbol: Annotated[Text, says("Instrument.")]
+    side: Annotated[Side, says("Direction.")]
+    qty: Annotated[DecimalText, says("Quantity.")]
+    arrival_mid: Annotated[DecimalText | None, says("Mid price at arrival.")] = None
+    sigma_bps: Annotated[
+        Annotated[float, Meta(gt=0)] | None,
+        says(
+            "Daily volatility of the instrument, basis points; bounds the catch-up.",
+        ),
+    ] = None
+    schedule: Annotated[
+        tuple[SchedulePoint, ...], says("Target, ascending in time and quantity.")
+    ] = ()
+
+
+class ParentDone(Envelope, tag="parent_done", frozen=True, kw_only=True):
+    """A parent order ended (filled, cancelled, expired)."""
+
+    parent_id: Annotated[Text, says("Id of the parent.")]
+
+
+class ProfileAck(Envelope, tag="profile_ack", frozen=True, kw_only=True):
+    """The router acknowledges the participation profile it now applies; ends the SDL clock."""
+
+    cap_epoch: Annotated[int, says("Epoch of the cap it applies.")]
+    cap_sequence: Annotated[int, says("Sequence of the cap it applies.")]
+
+
+# --------------------------------------------------------------------------------------------------
+# ------------- Operators, guardrails, policy ------------------------------------------------------
+# ---------------------------------------------------------
+
+
+class SafeMode(Envelope, tag="safe_mode", frozen=True, kw_only=True):
+    """Latches the session's cap to the safe-mode cap, or releases the latch.
+
+    Only an operator releases it.
+    """
+
+    on: Annotated[bool, says("True latches, false releases.")]
+    actor: Annotated[Text, says("Who: a person or the name of a guardrail.")]
+    reason: Annotated[Text, says("Why.")]
+
+
+class Attestation(Envelope, tag="attestation", frozen=True, kw_only=True):
+    """An operator vouches for what no replay can prove; who and why is kept with it (R17)."""
+
+    actor: Annotated[Text, says("Who vouches.")]
+    reason: Annotated[Text, says("On what evidence.")]
+    channel: Annotated[
+        Text | None, says("Source of the range; null for the order-entry stream.")
+    ] = None
+    segment: Annotated[Text | None, says("Numbering segment of the range.")] = None
+    from_seq: Annotated[SequenceNumber | None, says("First number vouched for; null for none.")] = (
+        None
+    )
+    to_seq: Annotated[SequenceNumber | None, says("Last number vouched for.")] = None
+    orders_not_working: Annotated[
+        tuple[Text, ...],
+        says("Ids of orders vouched to be not working in either view."),
+    ] = ()
+
+
+class PolicyChange(Envelope, tag="policy_change", frozen=True, kw_only=True):
+    """A policy takes effect from here on, or a shadow is retired; both at once promote a shadow.
+
+    Refused, with every contradiction named, when the policy contradicts itself.
+    """
+
+    policy: Annotated[
+        dict[str, Any] | None,
+        says(
+            "The whole policy document, as `schemas/policy.json` has it; null only where"
+            " a shadow is retired."
+        ),
+    ] = None
+    shadow: Annotated[bool, says("Evaluate it beside the one in force, acting on nothing.")] = False
+    retire_shadow: Annotated[Text | None, says("Id of a shadow that is evaluated no longer.")] = (
+        None
+    )
+    actor: Annotated[Text, says("Who changed it.")]

@@ -1,0 +1,294 @@
+"""Orders as rows, for snapshots and handover: compact lists that JSON can carry.
+
+Sums are not stored but added up again on loading, so what is stored cannot contradict itself. A row
+stays well below the record limit, whatever the number of orders, ids and executions.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, Final
+
+from reconverge.core.orders.counts import Counts
+from reconverge.core.orders.identity import Marks
+from reconverge.core.orders.index import Index, Order, Request
+from reconverge.core.orders.requests import Requests
+from reconverge.core.orders.snapshots import Snapshot, Snapshots
+from reconverge.core.orders.view import View
+
+ORDERS_PER_ROW: Final = 200
+"""60 kB at common lengths of ids."""
+ITEMS_PER_ROW: Final = 1_000
+"""40 kB at common lengths of ids."""
+INT_MAX: Final = (1 << 63) - 1
+"""Larger integers are written as text: JSON libraries stop here, and nine decimals do not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """The parts of order truth that are stored together."""
+
+    index: Index
+    counts: Counts
+    requests: Requests
+    marks: Marks
+    snapshots: Snapshots
+
+
+def dump(room: Room) -> Iterator[list[Any]]:
+    """The whole of it: rows that ``load`` takes in the same order."""
+    found = room.index.orders()
+    places = {order: place for place, order in enumerate(found)}
+    yield ["session", _session(room)]
+    for start in range(0, len(found), ORDERS_PER_ROW):
+        yield ["orders", _columns(found[start : start + ORDERS_PER_ROW])]
+    yield from _parts("fills", _fill_rows(found))
+    yield from _parts("others", _other_rows(found))
+    yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.index.over.items()))
+    yield from _parts("owners", _owner_rows(found, places, room.index))
+    executed = room.counts.parent_executed.items()
+    yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
+    yield from _parts("spared", _spared_rows(room.snapshots, places))
+    collected = enumerate(room.snapshots.mass_cancels.values())
+    yield from _parts("affected", ([i, any_id] for i, named in collected for any_id in named))
+
+
+def load(rows: Iterable[list[Any]], room: Room) -> None:
+    """Take up dumped rows into rooms that are empty."""
+    found: list[Order] = []
+    for kind, items in rows:
+        _LOADERS[kind](items, found, room)
+    for order in sorted(found, key=attrgetter("since_ns")):
+        room.counts.add(order)
+
+
+def _parts(kind: str, rows: Iterable[list[Any]]) -> Iterator[list[Any]]:
+    part: list[list[Any]] = []
+    for row in rows:
+        part.append(row)
+        if len(part) == ITEMS_PER_ROW:
+            yield [kind, part]
+            part = []
+    if part:
+        yield [kind, part]
+
+
+def _numbers(*values: int) -> list[int] | list[str]:
+    """Integers that JSON can carry: themselves, or all of them as text."""
+    return list(values) if max(values) <= INT_MAX else [str(value) for value in values]
+
+
+# -- orders -------------------------------------------------------------------------------------
+
+
+def _columns(orders: list[Order]) -> list[list[Any]]:
+    """The fields of some orders, field by field: shorter than row by row, and faster to load."""
+    entries, venues = [o.entry for o in orders], [o.venue for o in orders]
+    columns: list[list[Any]] = [
+        [o.rank for o in orders],
+        [o.order_id for o in orders],
+        [o.former_ids or None for o in orders],
+        [o.cl_ord_ids if len(o.cl_ord_ids) != 1 else o.cl_ord_ids[0] for o in orders],
+        [o.parent_id for o in orders],
+        [o.tally.symbol for o in orders],
+        [o.submitted for o in orders],
+        [o.since_ns for o in orders],
+        _numbers(*[o.price for o in orders]),
+        _numbers(*[o.requested for o in orders]),
+        [[_request_row(request) for request in o.requests] or None for o in orders],
+    ]
+    for views in (entries, venues):
+        columns += [
+            [view.state for view in views],
+            [view.mark for view in views],
+            [view.leg for view in views],
+            _numbers(*[view.open for view in views]),
+            _numbers(*[view.qty for view in views]),
+            _numbers(*[view.cum for view in views]),
+            _numbers(*[view.booked for view in views]),
+        ]
+    return columns
+
+
+def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None:
+    index, counts = room.index, room.counts
+    views = zip(_views(items[11:18]), _views(items[18:]), strict=True)
+    for (entry, venue), row in zip(views, zip(*items[:11], strict=True), strict=True):
+        order = Order(row[0], counts.tally(row[5]), entry, venue)
+        (
+            _, order.order_id, former_ids, cl_ord_ids, parent_id, _, order.submitted,
+            order.since_ns, price, requested, requests,
+        ) = row  # fmt: skip
+        order.price, order.requested = int(price), int(requested)
+        order.cl_ord_ids = (cl_ord_ids,) if isinstance(cl_ord_ids, str) else tuple(cl_ord_ids)
+        if former_ids is not None:
+            order.former_ids = tuple(former_ids)
+        if parent_id is not None:
+            order.parent_id = counts.parent_name(parent_id)
+        if requests is not None:
+            order.requests = tuple(_load_request(each, order, room.requests) for each in requests)
+        for cl_ord_id in order.cl_ord_ids:
+            index.by_cl_ord_id[cl_ord_id] = order
+        for order_id in order.order_ids():
+            index.by_order_id[order_id] = order
+        index.alive[order] = None
+        found.append(order)
+
+
+def _views(columns: list[list[Any]]) -> list[View]:
+    """Quantities may be text: ``_numbers``."""
+    return [
+        View(state, mark, leg, int(open_qty), int(qty), int(cum), int(booked))
+        for state, mark, leg, open_qty, qty, cum, booked in zip(*columns, strict=True)
+    ]
+
+
+def _request_row(request: Request) -> list[Any]:
+    return [
+        request.kind, request.cl_ord_id, *_numbers(request.qty), request.connection,
+        request.sent_ns, request.sent_key,
+    ]  # fmt: skip
+
+
+def _load_request(fields: list[Any], order: Order | None, requests: Requests) -> Request:
+    kind, cl_ord_id, qty, connection, sent_ns, key = fields
+    request = Request(kind, cl_ord_id, order, int(qty), connection, sent_ns)
+    if key is not None:
+        request.sent_key = tuple(key) if isinstance(key, list) else key
+        requests.by_number[request.sent_key] = request
+    return request
+
+
+# -- what hangs on them -------------------------------------------------------------------------
+
+
+def _fill_rows(found: list[Order]) -> Iterator[list[Any]]:
+    for place, order in enumerate(found):
+        for side, view in enumerate((order.entry, order.venue)):
+            for exec_id, booked in (view.fills or {}).items():
+                by_id = isinstance(booked, str)
+                yield [place, side, exec_id, [booked] if by_id else _numbers(int(booked))[0]]
+
+
+def _load_fills(items: list[Any], found: list[Order], _room: Room) -> None:
+    for place, side, exec_id, booked in items:
+        view: View = found[place].venue if side else found[place].entry
+        if view.fills is None:
+            view.fills = {}
+        view.fills[exec_id] = booked[0] if isinstance(booked, list) else int(booked)
+
+
+def _other_rows(found: list[Order]) -> Iterator[list[Any]]:
+    """Marks beside the last: few orders hear of several sources in one view."""
+    for place, order in enumerate(found):
+        for side, view in enumerate((order.entry, order.venue)):
+            if view.others:
+                yield [place, side, *view.others]
+
+
+def _load_others(items: list[Any], found: list[Order], _room: Room) -> None:
+    for place, side, *others in items:
+        view: View = found[place].venue if side else found[place].entry
+        view.others = tuple(others)
+
+
+def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
+    for place, at_ns in items:
+        order = found[place]
+        order.over = True
+        del room.index.alive[order]
+        room.index.over[order] = at_ns
+
+
+def _owner_rows(found: list[Order], places: dict[Order, int], index: Index) -> Iterator[list[Any]]:
+    """Ids that an order still lists though another has taken them over, or nobody has them."""
+    by_order_id, by_cl_ord_id = index.by_order_id, index.by_cl_ord_id
+    for order in found:
+        own = by_order_id.get(order.order_id or "") is order and not order.former_ids
+        ours = order.cl_ord_ids
+        if own and len(ours) == 1 and by_cl_ord_id.get(ours[0]) is order:
+            continue  # as a rule
+        for by_client, ids in enumerate((order.order_ids(), order.cl_ord_ids)):
+            by_id = by_cl_ord_id if by_client else by_order_id
+            for text in ids:
+                owner = by_id.get(text)
+                if owner is not order:
+                    yield [by_client, text, -1 if owner is None else places[owner]]
+
+
+def _load_owners(items: list[Any], found: list[Order], room: Room) -> None:
+    for by_client, text, place in items:
+        by_id = room.index.by_cl_ord_id if by_client else room.index.by_order_id
+        if place < 0:
+            by_id.pop(text, None)
+        else:
+            by_id[text] = found[place]
+
+
+def _load_parents(items: list[Any], _found: list[Order], room: Room) -> None:
+    for parent_id, cum in items:
+        room.counts.parent_executed[parent_id] = int(cum)
+
+
+def _spared_rows(snapshots: Snapshots, places: dict[Order, int]) -> Iterator[list[Any]]:
+    for which, snapshot in enumerate(snapshots.open.values()):
+        for order in snapshot.spared:
+            if order in places:  # else it has been forgotten
+                yield [which, places[order], order in snapshot.pending]
+
+
+def _load_spared(items: list[Any], found: list[Order], room: Room) -> None:
+    opened = list(room.snapshots.open.values())
+    for which, place, pending in items:
+        opened[which].spared[found[place]] = None
+        if pending:
+            opened[which].pending[found[place]] = None
+
+
+def _load_affected(items: list[Any], _found: list[Order], room: Room) -> None:
+    collected = list(room.snapshots.mass_cancels.values())
+    for which, any_id in items:
+        collected[which].append(any_id)
+
+
+# -- the session --------------------------------------------------------------------------------
+
+
+def _session(room: Room) -> list[Any]:
+    requests, marks, snapshots = room.requests, room.marks, room.snapshots
+    return [
+        room.index.rank, room.counts.disagreements.settled_ns, requests.connection, marks.count,
+        list(marks.bases.items()),
+        [_request_row(request) for request in requests.mass_cancels.values()],
+        [
+            [*key, s.symbol, s.event_ns, s.now_ns, s.connection, s.rows, s.rows_total]
+            for key, s in snapshots.open.items()
+        ],
+        list(snapshots.mass_cancels),
+    ]  # fmt: skip
+
+
+def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
+    requests, marks = room.requests, room.marks
+    room.index.rank, room.counts.disagreements.restored_ns, requests.connection, marks.count = (
+        items[:4]
+    )
+    for key, base in items[4]:
+        marks.bases[tuple(key) if isinstance(key, list) else key] = base
+    for fields in items[5]:
+        request = _load_request(fields, None, requests)
+        requests.mass_cancels[request.cl_ord_id] = request
+    room.counts.total.in_flight = len(items[5])
+    for channel, request_id, symbol, event_ns, now_ns, connection, rows, rows_total in items[6]:
+        snapshot = Snapshot(channel, symbol, event_ns, now_ns, connection)
+        snapshot.rows, snapshot.rows_total = rows, rows_total
+        room.snapshots.open[channel, request_id] = snapshot
+    for channel, request_id in items[7]:
+        room.snapshots.mass_cancels[channel, request_id] = []
+
+
+_LOADERS: Final[dict[str, Callable[[Any, list[Order], Room], None]]] = {
+    "session": _load_session, "orders": _load_orders, "fills": _load_fills,
+    "others": _load_others, "over": _load_over, "owners": _load_owners, "parents": _load_parents,
+    "spared": _load_spared, "affected": _load_affected,
+}  # fmt: skip

@@ -1,0 +1,452 @@
+"""The protocol of one numbering: what each kind of message proves about its numbers (R1-R12, R15,
+R17).
+
+``core.watermark`` holds the numbers; here are the rules that move them, the requests under way, and
+the gap fills that wait for their turn. What the session must know of it goes to the shared list of
+findings.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from reconverge.core.findings import Finding, Kind
+from reconverge.core.messages.events import StreamEvent
+from reconverge.core.sequences.resend import Recovery, Resend
+from reconverge.core.sequences.watermark import COLD, Watermark
+from reconverge.core.venue import Limits, Venue
+
+PARKED_MAX: Final = 64
+"""Gap fills kept until their number is the expected one.
+
+An answer of 2,500 numbers rarely holds as many above a hole; one too many is dropped, and its
+numbers stay missing.
+"""
+
+
+class Numbering(Watermark):
+    """One source's numbers, by channel, segment and epoch (R14), under the rules of its venue."""
+
+    __slots__ = (
+        "channel", "findings", "full_told", "limits", "parked", "recovery", "resends", "segment",
+        "venue",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        key: tuple[str | None, str | None],
+        venue: Venue,
+        limits: Limits,
+        findings: list[Finding],
+    ) -> None:
+        super().__init__()
+        self.channel, self.segment = key
+        self.venue = venue
+        self.limits = limits
+        self.findings = findings
+        self.parked: dict[int, int] = {}  # gap fills above the expected number: own to new number
+        self.resends: list[Resend] = []  # oldest first; those awaited at most the venue's maximum
+        self.recovery = Recovery()
+        self.full_told = False
+
+    def note(self, kind: Kind, detail: str) -> None:
+        """Tell the session."""
+        where = "" if self.segment is None else f" (segment {self.segment})"
+        self.findings.append(Finding(kind, self.channel, detail + where))
+
+    # -- numbered messages ---------------------------------------------------------------------
+
+    def number(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
+        """Account for a numbered message, whether or not it is the next one.
+
+        True: process its content.
+        """
+        if seq == 0:  # R15: a backup that has not spoken yet says zero, which is no number
+            return True
+        if self.frontier == COLD:
+            self.begin(seq)
+        if seq >= self.frontier:
+            self._ahead(event, seq, now_ns)
+            return True
+        if self.open.discard(seq):
+            self._answered(seq, seq, now_ns)
+            self.recovery.add(1, now_ns)
+            self._settle(now_ns, was_whole=False)
+            return True
+        return self._not_missing(event, seq, now_ns)
+
+    def _ahead(self, event: StreamEvent, seq: int, now_ns: int) -> None:
+        """A number from the frontier on: what it skips is missing, its content is truth (R34)."""
+        was_whole = self.is_whole
+        replayed = event.poss_dup and self.tail_ns is not None
+        if seq > self.frontier:
+            self._miss(seq, now_ns)
+        self.frontier = seq + 1
+        if replayed:  # part of an answer whose end is unknown
+            self._answered(seq, seq, now_ns)
+            self.recovery.add(1, now_ns)
+        else:
+            self.tail_ns = None
+            self.last_event_ns = event.event_ns
+        self._settle(now_ns, was_whole=was_whole)
+
+    def _miss(self, upto: int, now_ns: int) -> None:
+        first = self.frontier
+        self.miss(upto, now_ns)
+        if self.tail_ns is None and not self.awaiting:  # R9: a resend under way continues the gap
+            self.note("gap_opened", f"{first}-{upto - 1} missing")
+
+    def _not_missing(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
+        """A number below the frontier that is seen, lost, excused, or older than the base (R4)."""
+        if not event.poss_dup and seq < self.next_expected:
+            self.note("sequence_violation", f"{seq} came, {self.next_expected} expected")
+            return False
+        self._answered(seq, seq, now_ns)
+        was_whole = self.is_whole
+        recovered = self.lost.discard(seq) or self.excused.discard(seq)
+        if recovered:
+            self.recovery.add(1, now_ns)
+        self._settle(now_ns, was_whole=was_whole)  # it may be the last one of an answer's chunk
+        return recovered or seq < self.base
+
+    # -- gap fills -----------------------------------------------------------------------------
+
+    def fill(self, event: StreamEvent, seq: int, new_seq: int, now_ns: int) -> bool:
+        """A gap fill (R1, R2, R11). True when it was applied."""
+        if new_seq <= seq:
+            self.note("reset_refused", f"gap fill {seq} says the next is {new_seq}")
+            return False
+        if self.frontier == COLD:
+            self.begin(seq)
+        expected = self.next_expected
+        if seq == expected or self._answers_next(seq):
+            was_whole = self.is_whole
+            self._apply(event.event_ns, seq, new_seq, now_ns)
+            self._settle(now_ns, was_whole=was_whole)
+            return True
+        if seq > expected:
+            self._park(event, seq, new_seq, now_ns)
+        elif not event.poss_dup:
+            self.note("sequence_violation", f"gap fill {seq} came, {expected} expected")
+        return False
+
+    def _answers_next(self, seq: int) -> bool:
+        """Whether a fill's own number is what an answer to a request should bring next."""
+        return self.unseen(seq, seq) and any(
+            resend.covers(seq) and not self.unseen(resend.from_seq, seq - 1)
+            for resend in self.resends
+        )
+
+    def _park(self, event: StreamEvent, seq: int, new_seq: int, now_ns: int) -> None:
+        """R2: not applied; opens a gap up to its own number and waits for its turn."""
+        if seq > self.frontier:
+            self._miss(seq, now_ns)
+        elif seq < self.frontier and seq not in self.open:
+            return  # the number came before, with another content
+        if event.poss_dup:
+            self._answered(seq, seq - 1, now_ns)
+        if seq == self.frontier:
+            self._end_tail(seq)
+        if seq in self.parked or len(self.parked) < PARKED_MAX:
+            self.parked[seq] = new_seq
+        self._settle(now_ns, was_whole=False)
+
+    def _apply(self, event_ns: int, seq: int, new_seq: int, now_ns: int) -> None:
+        """Numbers ``seq`` to ``new_seq - 1`` carry nothing, as far as it is believed (R11)."""
+        last = new_seq - 1
+        believed = self._believed(seq, last)
+        self._answered(seq, believed, now_ns)
+        proven = self.prove(seq, believed)
+        if proven:
+            self.recovery.add(proven, now_ns)
+        if believed >= self.frontier:
+            self.frontier = believed + 1
+            self.last_event_ns = event_ns
+            self._end_tail(seq)
+        if last >= self.frontier:
+            self._miss(new_seq, now_ns)
+        if self.unseen(believed + 1, last):
+            self.note("gap_fill_beyond_request", f"{seq}-{last} filled, believed up to {believed}")
+
+    def _believed(self, seq: int, last: int) -> int:
+        """The last number that a fill can prove empty."""
+        if self.venue.gap_fill_scope == "unbounded":
+            return last
+        requests = [resend for resend in self.resends if resend.covers(seq)]
+        ends = [last if resend.to_seq is None else resend.to_seq for resend in requests]
+        return min(last, max(ends, default=last))
+
+    def _end_tail(self, seq: int) -> None:
+        """A number that no request covers is live: it ends a gap of unknown end."""
+        if not any(resend.covers(seq) for resend in self.resends):
+            self.tail_ns = None
+
+    # -- resets --------------------------------------------------------------------------------
+
+    def reset(self, new_seq: int, now_ns: int, *, poss_dup: bool) -> bool:
+        """A sequence reset in reset mode (R3). True when it was applied."""
+        if self.frontier == COLD:
+            self.begin(max(new_seq, 1))
+            return True
+        expected = self.next_expected
+        if new_seq < expected:
+            if not poss_dup:
+                self.note("reset_refused", f"reset to {new_seq}, {expected} expected")
+            return False
+        was_whole = self.is_whole
+        if new_seq > self.frontier:
+            self.miss(new_seq, now_ns)
+        if new_seq == self.frontier:
+            self.tail_ns = None
+        self._lose(expected, new_seq - 1, now_ns, "skipped by a sequence reset")
+        for resend in [resend for resend in self.resends if not self._awaited(resend)]:
+            self.resends.remove(resend)
+            self.note("resend_released", f"{resend}: answered by a sequence reset")
+        self._settle(now_ns, was_whole=was_whole)
+        return True
+
+    def restart(self, now_ns: int) -> None:
+        """A logon with ResetSeqNumFlag: numbers begin again at one, in the next epoch (R14)."""
+        if self.frontier == COLD:
+            self.begin(1)
+            return
+        self.release("numbers restarted")
+        self.parked.clear()
+        detail = f"epoch {self.epoch} ended at {self.frontier - 1}"
+        missing = self.next_epoch(now_ns)
+        if missing:
+            self.note("unrecoverable", f"{missing} missing when {detail}")
+        self.note("numbers_restarted", detail)
+        self._tell_full()
+
+    # -- what can never come, and what need not ------------------------------------------------
+
+    def _lose(self, from_seq: int, to_seq: int, now_ns: int, why: str) -> None:
+        count = self.lose(from_seq, to_seq, now_ns)
+        if count:
+            self.note("unrecoverable", f"{count} of {from_seq}-{to_seq} {why}")
+
+    def vouch(self, from_seq: int, to_seq: int, now_ns: int) -> None:
+        """Someone attests that the unseen numbers of a range do no harm (R17)."""
+        was_whole = self.is_whole
+        count = self.excuse(from_seq, to_seq, now_ns)
+        if count:
+            self.note("range_excused", f"{count} of {from_seq}-{to_seq} vouched for")
+        self._settle(now_ns, was_whole=was_whole)
+
+    def snapshot(self, since_ns: int, now_ns: int) -> None:
+        """A complete snapshot begun at ``since_ns`` reflects what was unseen by then (R17).
+
+        Missing numbers that are being resent stay missing: they will bring the executions a
+        snapshot sums up.
+        """
+        was_whole = self.is_whole
+        count = self.excuse_before(since_ns, missing_too=not self.awaiting)
+        if count:
+            self.note("range_excused", f"{count} reflected in a snapshot")
+        self._settle(now_ns, was_whole=was_whole)
+
+    # -- resends -------------------------------------------------------------------------------
+
+    def request(self, from_seq: int, to_seq: int | None, now_ns: int, why: str) -> None:
+        """A range is to be resent: what of it we have not seen is missing."""
+        was_whole = self.is_whole
+        to_seq = None if to_seq is None else max(from_seq, to_seq)
+        self._declare_missing(from_seq, to_seq, now_ns)
+        self.resends = [resend for resend in self.resends if resend.deadline_ns is not None]
+        while len(self.resends) >= self.venue.in_flight_max:
+            former = self.resends.pop(0)
+            self.note("resend_replaced", f"{former} not complete when the next was requested")
+        range_max = self.venue.replay_range_max
+        resend = Resend(
+            from_seq,
+            to_seq,
+            begun_ns=now_ns,
+            chunk_end=None if range_max is None else from_seq + range_max - 1,
+            deadline_ns=now_ns + self.limits.resend_timeout_ns,
+            cursor=from_seq,
+        )
+        self.resends.append(resend)
+        self.recovery.begin(now_ns)
+        self.note("resend_begun", f"{resend} {why}")
+        retained_max = self.venue.retained_max
+        if retained_max is not None:  # R17: the venue keeps only its newest numbers
+            oldest = self.frontier - retained_max
+            self._lose(from_seq, oldest - 1, now_ns, "no longer kept by the venue")
+        self._settle(now_ns, was_whole=was_whole)
+
+    def gap_reported(self, from_seq: int, to_seq: int | None, now_ns: int) -> None:
+        """Our side says that a range is missing."""
+        was_whole = self.is_whole
+        to_seq = None if to_seq is None else max(from_seq, to_seq)
+        self._declare_missing(from_seq, to_seq, now_ns)
+        self._settle(now_ns, was_whole=was_whole)
+
+    def _declare_missing(self, from_seq: int, to_seq: int | None, now_ns: int) -> None:
+        """True of those numbers that we have not seen ourselves."""
+        if self.frontier == COLD:
+            self.begin(from_seq)
+        if from_seq < self.base:
+            last = self.base - 1 if to_seq is None else min(to_seq, self.base - 1)
+            self.miss_below(from_seq, last, now_ns)
+            self.note("gap_opened", f"{from_seq}-{last} missing")
+        if to_seq is not None and to_seq >= self.frontier:
+            self._miss(to_seq + 1, now_ns)
+        elif to_seq is None and from_seq >= self.frontier:
+            if self.tail_ns is None:
+                self.tail_ns = now_ns
+                self.note("gap_opened", f"{self.frontier}- missing")
+            if from_seq > self.frontier:
+                self.miss(from_seq, now_ns)
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether an answer is under way."""
+        return any(resend.deadline_ns is not None for resend in self.resends)
+
+    def _answered(self, from_seq: int, to_seq: int, now_ns: int) -> None:
+        """Part of an answer came: the deadline is renewed, a hole before it is a gap (R10)."""
+        for resend in self.resends:
+            if not resend.covers(from_seq):
+                continue
+            if from_seq > resend.cursor and self.open.overlaps(resend.cursor, from_seq - 1):
+                detail = f"{resend.cursor}-{from_seq - 1} missing inside the answer to {resend}"
+                self.note("gap_opened", detail)
+            resend.cursor = max(resend.cursor, to_seq + 1)
+            if resend.deadline_ns is not None:
+                resend.deadline_ns = now_ns + self.limits.resend_timeout_ns
+
+    def answer_complete(self, now_ns: int) -> None:
+        """The answer is said to be complete: what did not come is still missing (R17)."""
+        was_whole = self.is_whole
+        self.tail_ns = None
+        for resend in self.resends:
+            whole = not self._pending(resend)
+            self.note("resend_completed" if whole else "resend_incomplete", str(resend))
+        self.resends.clear()
+        self._settle(now_ns, was_whole=was_whole)
+
+    def reject(self, reason: str | None, now_ns: int, *, unrecoverable: bool) -> None:
+        """The venue refuses the oldest request: its range is released, not recovered (R12)."""
+        was_whole = self.is_whole
+        awaited = [resend for resend in self.resends if resend.deadline_ns is not None]
+        refused = next(iter(awaited or self.resends), None)
+        self.note("resend_rejected", f"{refused or 'none known'}: {reason or 'no reason given'}")
+        if refused is not None:
+            self.resends.remove(refused)
+            if unrecoverable:
+                self._lose(
+                    refused.from_seq, self._last(refused), now_ns, "refused by the venue for good"
+                )
+        self._settle(now_ns, was_whole=was_whole)
+
+    def release(self, why: str) -> None:
+        """Nothing more comes from the requests under way; their numbers stay missing (R12)."""
+        for resend in self.resends:
+            if resend.deadline_ns is not None:
+                self.note("resend_released", f"{resend}: {why}")
+        self.resends.clear()
+
+    def expire(self, now_ns: int) -> None:
+        """Answers gone silent (R12), and gaps older than the venue replays (R8)."""
+        for resend in self.resends:
+            if resend.deadline_ns is not None and resend.deadline_ns <= now_ns:
+                resend.deadline_ns = None
+                self.note("resend_timed_out", str(resend))
+        window_ns = self.venue.window_ns
+        if window_ns is None:
+            return
+        while self.open.spans and self.open.spans[0].opened_ns + window_ns <= now_ns:
+            first, last = self.open.starts[0], self.open.ends[0]
+            self._lose(first, last, now_ns, "older than the venue replays")
+            self._settle(now_ns, was_whole=False)
+
+    # -- after every change --------------------------------------------------------------------
+
+    def _pending(self, resend: Resend) -> bool:
+        """Whether any of a request is still unseen."""
+        return self._awaited(resend) or self.lost.overlaps(resend.from_seq, self._last(resend))
+
+    def _awaited(self, resend: Resend) -> bool:
+        """Whether any of a request may still come."""
+        if resend.to_seq is None and self.tail_ns is not None:
+            return True
+        return self.open.overlaps(resend.from_seq, self._last(resend))
+
+    def _last(self, resend: Resend) -> int:
+        return self.frontier - 1 if resend.to_seq is None else resend.to_seq
+
+    def _settle(self, now_ns: int, *, was_whole: bool) -> None:
+        """Apply what waited for this change, and tell what it completed."""
+        while self.parked:
+            expected = self.next_expected
+            new_seq = self.parked.pop(expected, None)
+            if new_seq is None:
+                break
+            self._apply(self.last_event_ns, expected, new_seq, now_ns)
+        if self.parked:
+            expected = self.next_expected
+            self.parked = {seq: new for seq, new in self.parked.items() if seq > expected}
+        if self.resends:
+            self._settle_resends()
+        if not was_whole and self.is_whole:
+            self.note("gap_closed", f"complete up to {self.frontier - 1}")
+        self._tell_full()
+
+    def _settle_resends(self) -> None:
+        for resend in list(self.resends):
+            if not self._pending(resend):
+                self.resends.remove(resend)
+                self.note("resend_completed", str(resend))
+            elif (
+                resend.deadline_ns is not None
+                and resend.chunk_end is not None
+                and resend.cursor > resend.chunk_end
+                and not self.unseen(resend.from_seq, resend.chunk_end)
+            ):
+                resend.deadline_ns = None
+                self.note("resend_chunk_completed", f"{resend.from_seq}-{resend.chunk_end}")
+
+    def _tell_full(self) -> None:
+        full = self.gaps_full
+        if full and not self.full_told:
+            self.note("gaps_full", "too many gaps to keep apart: seen numbers count as missing")
+        self.full_told = full
+
+    # -- readings ------------------------------------------------------------------------------
+
+    @property
+    def outstanding_resends(self) -> list[tuple[int, int | None]]:
+        """Ranges requested and awaited."""
+        return [(r.from_seq, r.to_seq) for r in self.resends if r.deadline_ns is not None]
+
+    @property
+    def drain_ms(self) -> int | None:
+        """Time to recover what is missing at the present rate; none without a rate."""
+        return self.recovery.drain_ms(self.outstanding)
+
+    @property
+    def next_deadline_ns(self) -> int | None:
+        """When ``expire`` has something to do."""
+        deadlines = [r.deadline_ns for r in self.resends if r.deadline_ns is not None]
+        if self.open.spans and self.venue.window_ns is not None:
+            deadlines.append(self.open.spans[0].opened_ns + self.venue.window_ns)
+        return min(deadlines, default=None)
+
+    # -- handover ------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[list[Any]]:
+        """As ``Watermark.dump``, with the requests under way and the fills that wait."""
+        yield from super().dump()
+        parked = [list(item) for item in self.parked.items()]
+        resends = [resend.dump() for resend in self.resends]
+        yield ["numbering", parked, resends, self.recovery.dump(), self.full_told]
+
+    def load_row(self, kind: str, row: list[Any]) -> None:
+        """Restore one row of ``dump``."""
+        if kind != "numbering":
+            super().load_row(kind, row)
+            return
+        parked, resends, recovery, self.full_told = row
+        self.parked = dict(parked)
+        self.resends = [Resend(*fields) for fields in resends]
+        self.recovery = Recovery(*recovery)

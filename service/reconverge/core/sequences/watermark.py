@@ -1,0 +1,232 @@
+"""Which numbers of a source were seen, are missing, are lost, or are excused: the state, without
+the protocol.
+
+Every number from ``base`` to ``frontier - 1`` is in exactly one of four states. *Missing*
+(``open``): it may still come. *Lost*: nothing can replay it. *Excused*: unseen, but someone vouched
+that its loss does no harm. *Seen*, or proven to carry nothing: the rest. Three sets of ranges
+therefore hold everything. ``core.numbering`` moves numbers between them.
+"""
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+from reconverge.core.sequences.gaps import Range, Ranges, Span
+
+COLD: Final = -1
+"""Frontier of a source that has shown no number yet."""
+EPOCHS_MAX: Final = 16
+"""Earlier epochs whose losses are kept apart: numbers restart once a day or once a week.
+
+Older ones are pooled.
+"""
+
+_SETS: Final = ("open", "lost", "excused")
+_SCALARS: Final = (
+    "epoch", "base", "frontier", "tail_ns", "last_event_ns", "last_heard_ns", "heartbeat_ms",
+)  # fmt: skip
+
+
+class Watermark:
+    """The numbers of one source in its present epoch, and what earlier epochs left lost (R14)."""
+
+    __slots__ = ("excused", "lost", "open", "past", *_SCALARS)
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.base = 0  # the lowest number known of
+        self.frontier = COLD  # one above the highest
+        self.tail_ns: int | None = None  # since when numbers from the frontier on are missing
+        self.open = Ranges()
+        self.lost = Ranges()
+        self.excused = Ranges()
+        self.past: dict[int, Ranges] = {}  # lost in earlier epochs
+        self.last_event_ns = 0  # event time of the newest message in number order
+        self.last_heard_ns = 0  # when the source last said anything, by the core's clock
+        self.heartbeat_ms: int | None = None  # as its last logon agreed
+
+    # -- moves ---------------------------------------------------------------------------------
+
+    def begin(self, seq: int) -> None:
+        """The first number known of: what came before it is not ours to miss."""
+        self.base = self.frontier = seq
+
+    def miss(self, upto: int, now_ns: int) -> None:
+        """The frontier moves up to ``upto``; the numbers it passes are missing."""
+        opened_ns = now_ns if self.tail_ns is None else self.tail_ns
+        self.open.add(self.frontier, upto - 1, Span(opened_ns, now_ns, self.last_event_ns))
+        self.frontier = upto
+
+    def miss_below(self, from_seq: int, to_seq: int, now_ns: int) -> None:
+        """The base moves down to ``from_seq``: missing up to ``to_seq``, not asked for above."""
+        span = Span(now_ns, now_ns, 0)
+        self.open.add(from_seq, to_seq, span)
+        if to_seq < self.base - 1:
+            self.excused.add(to_seq + 1, self.base - 1, span)
+        self.base = from_seq
+
+    def prove(self, from_seq: int, to_seq: int) -> int:
+        """The numbers carried nothing. How many of them were missing or lost."""
+        before = self.open.total + self.lost.total
+        for ranges in (self.open, self.lost, self.excused):
+            ranges.cut(from_seq, to_seq)
+        return before - self.open.total - self.lost.total
+
+    def lose(self, from_seq: int, to_seq: int, now_ns: int) -> int:
+        """The missing numbers of the range can never come. How many they were."""
+        pieces = self.open.cut(from_seq, to_seq)
+        for first, last, span in pieces:
+            self.lost.add(first, last, Span(span.opened_ns, now_ns, span.before_ns))
+        return _count(pieces)
+
+    def excuse(self, from_seq: int, to_seq: int, now_ns: int) -> int:
+        """The unseen numbers of the range do no harm, in whatever epoch they were.
+
+        How many they were.
+        """
+        if self.tail_ns is not None and from_seq <= self.frontier <= to_seq:
+            self.miss(to_seq + 1, now_ns)
+            self.tail_ns = None
+        pieces = self.open.cut(from_seq, to_seq) + self.lost.cut(from_seq, to_seq)
+        for piece in pieces:
+            self.excused.add(*piece)
+        for epoch, ranges in list(self.past.items()):
+            pieces += ranges.cut(from_seq, to_seq)
+            if not ranges:
+                del self.past[epoch]
+        return _count(pieces)
+
+    def excuse_before(self, since_ns: int, *, missing_too: bool) -> int:
+        """What was lost (and missing) before a time does no harm. How many numbers that were."""
+        stale = [piece for piece in self.lost if piece.span.latest_ns < since_ns]
+        if missing_too:
+            stale += [piece for piece in self.open if piece.span.latest_ns < since_ns]
+            if self.tail_ns is not None and self.tail_ns < since_ns:
+                self.tail_ns = None
+        for from_seq, to_seq, span in stale:
+            self.open.cut(from_seq, to_seq)
+            self.lost.cut(from_seq, to_seq)
+            self.excused.add(from_seq, to_seq, span)
+        for epoch, ranges in list(self.past.items()):
+            if all(piece.span.latest_ns < since_ns for piece in ranges):
+                stale += ranges
+                del self.past[epoch]
+        return _count(stale)
+
+    def next_epoch(self, now_ns: int) -> int:
+        """Numbers restart at one: what is missing in this epoch is lost with it.
+
+        How many that were.
+        """
+        if self.tail_ns is not None:  # a gap of unknown end holds one number at least
+            self.miss(self.frontier + 1, now_ns)
+            self.tail_ns = None
+        missing = self.lose(self.base, self.frontier, now_ns)
+        if self.lost and len(self.past) < EPOCHS_MAX:
+            self.past[self.epoch] = self.lost
+        elif self.lost:
+            pool = next(iter(self.past.values()))
+            for piece in self.lost:
+                pool.add(*piece)
+        self.open, self.lost, self.excused = Ranges(), Ranges(), Ranges()
+        self.epoch += 1
+        self.begin(1)
+        return missing
+
+    # -- readings ------------------------------------------------------------------------------
+
+    @property
+    def next_expected(self) -> int:
+        """The lowest number that may still come, 0 while none is known.
+
+        Lost numbers are not awaited (R3).
+        """
+        return self.open.starts[0] if self.open.starts else max(self.frontier, 0)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether no number of this epoch is missing or lost."""
+        return not self.open.starts and not self.lost.starts and self.tail_ns is None
+
+    @property
+    def outstanding(self) -> int:
+        """Numbers missing; a gap of unknown end counts one."""
+        return self.open.total + (self.tail_ns is not None)
+
+    @property
+    def unrecoverable(self) -> int:
+        """Numbers lost, in this epoch and earlier ones."""
+        return self.lost.total + sum(ranges.total for ranges in self.past.values())
+
+    @property
+    def oldest_gap_ns(self) -> int | None:
+        """When the oldest gap was noticed; none without one."""
+        return self.open.spans[0].opened_ns if self.open.spans else self.tail_ns
+
+    @property
+    def complete_up_to_ns(self) -> int:
+        """Event time up to which nothing is missing or lost: of the last message before the first
+        hole.
+
+        While a hole is being replayed this does not move: the event times of resent messages are
+        not trusted.
+        """
+        spans = [ranges.spans[0].before_ns for ranges in (self.open, self.lost) if ranges.spans]
+        return min(spans, default=self.last_event_ns)
+
+    @property
+    def gaps_full(self) -> bool:
+        """Whether a bound was reached, so that numbers may count as missing or lost that are not.
+
+        Of the excused no one is misled: at worst a seen message is processed again, and its
+        business ids show that.
+        """
+        if self.open.full or self.lost.full:
+            return True
+        return any(ranges.full for ranges in self.past.values())
+
+    @property
+    def open_gap_count(self) -> int:
+        """Missing ranges; one of unknown end may continue the last."""
+        if self.tail_ns is None or (self.open.ends and self.open.ends[-1] == self.frontier - 1):
+            return len(self.open)
+        return len(self.open) + 1
+
+    def open_gaps(self) -> list[tuple[int, int | None]]:
+        """Missing ranges, both ends included; no end while it is unknown."""
+        gaps: list[tuple[int, int | None]] = list(
+            zip(self.open.starts, self.open.ends, strict=True)
+        )
+        if self.tail_ns is not None:
+            first = self.frontier
+            if gaps and gaps[-1][1] == first - 1:
+                first = gaps.pop()[0]
+            gaps.append((first, None))
+        return gaps
+
+    def unseen(self, from_seq: int, to_seq: int) -> bool:
+        """Whether any number of the range is missing or lost."""
+        return self.open.overlaps(from_seq, to_seq) or self.lost.overlaps(from_seq, to_seq)
+
+    # -- handover ------------------------------------------------------------------------------
+
+    def dump(self) -> Iterator[list[Any]]:
+        """The whole state as rows of JSON values, the kind of each first."""
+        yield ["watermark", *(getattr(self, name) for name in _SCALARS)]
+        for name in _SETS:
+            yield from ([name, *row] for row in getattr(self, name).dump())
+        for epoch, ranges in self.past.items():
+            yield from (["past", epoch, *row] for row in ranges.dump())
+
+    def load_row(self, kind: str, row: list[Any]) -> None:
+        """Restore one row of ``dump``."""
+        if kind == "watermark":
+            for name, value in zip(_SCALARS, row, strict=True):
+                setattr(self, name, value)
+        elif kind == "past":
+            self.past.setdefault(row[0], Ranges()).load_row(row[1:])
+        else:
+            getattr(self, kind).load_row(row)
+
+
+def _count(pieces: list[Range]) -> int:
+    return sum(piece.to_seq - piece.from_seq + 1 for piece in pieces)

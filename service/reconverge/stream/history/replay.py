@@ -1,0 +1,198 @@
+"""History: a partition's journal replayed, batch after batch, from a snapshot on.
+
+What a restore does to go on, and an audit to compare. The result is exact, or says that it is not:
+inputs out of retention, a recreated topic and outputs that come out otherwise than the journal says
+are conditions, never silence.
+"""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import NamedTuple
+
+from reconverge.stream.conditions import Condition, Refusal
+from reconverge.stream.folding import Folded, Folds, Ledger
+from reconverge.stream.history import snapshot
+from reconverge.stream.history.journal import OwnedEntry, entries
+from reconverge.stream.history.records import Batch, Claim, Owned, Position, Snapshot, decode
+from reconverge.stream.inputs import Inputs
+from reconverge.stream.log import Log, Record, read
+from reconverge.stream.observer import Observer
+from reconverge.stream.options import Options
+
+
+class Manifest(NamedTuple):
+    """A snapshot's manifest and where it is."""
+
+    offset: int
+    record: Snapshot
+
+
+class Replayed(NamedTuple):
+    """One journalled batch, folded again."""
+
+    offset: int
+    batch: Batch
+    stretches: Mapping[str, Sequence[Record]]
+    """The input records it took, by topic."""
+    folded: Folded
+
+
+class History:
+    """One partition's journal, replayed up to (not including) an offset of it."""
+
+    def __init__(
+        self, log: Log, folds: Folds, options: Options, observer: Observer, end: int
+    ) -> None:
+        self._log = log
+        self._folds = folds
+        self._options = options
+        self._observer = observer
+        self._end = end
+        self.ledger = Ledger(folds, folds.new(), options.topics)
+        """The fold, and where it stands."""
+        self.manifest: Manifest | None = None
+        """The snapshot it was built on."""
+        self.exact = True
+        """Everything came out as the journal says, so far."""
+        self._inputs: Inputs | None = None
+        self._claims: dict[int, Claim] = {}
+        self._policies_of = -1  # the epoch whose policies are in force
+
+    async def start(self, last: OwnedEntry | None, before_ns: int | None = None) -> bool:
+        """Begin at the newest whole snapshot, of those taken by `before_ns` if that is given.
+
+        `last` is the newest record of the journal that counts, None when it holds none. False when
+        the journal no longer reaches back to its own beginning and no such snapshot is left. Raises
+        `Refusal`.
+        """
+        begins, _ = await self._log.span(self._options.topics.journal)
+        offset = -1 if last is None else _newest_snapshot(last)
+        while offset >= begins:
+            manifest = await self._manifest(offset)
+            self._check_core(manifest.core, self._folds.readable, offset)
+            late = before_ns is not None and manifest.now_ns > before_ns
+            if not late and await self._load(Manifest(offset, manifest)):
+                return True
+            offset = manifest.previous
+        return begins == 0
+
+    async def _load(self, manifest: Manifest) -> bool:
+        offset, record = manifest
+        limits, deadlines = self._options.limits, self._options.deadlines
+        try:
+            rows = await snapshot.load(
+                self._log,
+                self._options.topics.snapshots,
+                record,
+                limits.snapshot_bytes,
+                deadlines.read_s,
+            )
+        except snapshot.Unreadable as error:
+            self._met("snapshot_unreadable", f"manifest at {offset}: {error}")
+            return False
+        self.ledger = Ledger(self._folds, self._folds.load(rows), self._options.topics)
+        self.ledger.positions |= record.positions
+        self.ledger.now_ns = record.now_ns
+        self._policies_of = record.epoch
+        self.manifest = manifest
+        return True
+
+    async def _manifest(self, offset: int) -> Snapshot:
+        topic = self._options.topics.journal
+        found = await read(self._log, topic, offset, offset + 1, self._options.deadlines.read_s)
+        record = decode(found[0].value, offset)
+        if not isinstance(record, Snapshot):
+            raise Refusal(
+                "journal_unreadable", f"journal offset {offset} is not a snapshot's manifest"
+            )
+        return record
+
+    async def batches(self) -> AsyncIterator[Replayed]:
+        """Every batch since, folded again; `ledger` stands behind the one just yielded."""
+        if self.ledger.positions:
+            await (await self.inputs()).verify(self.ledger.positions)
+        if self.manifest:
+            begin = self.manifest.offset + 1
+        else:
+            begin, _ = await self._log.span(self._options.topics.journal)
+        async with aclosing(entries(self._log, self._options, begin, self._end)) as suffix:
+            async for offset, record in suffix:
+                if isinstance(record, Claim):
+                    self._claims[offset] = record
+                    continue
+                self._enter_epoch(record, offset)
+                if isinstance(record, Batch):
+                    yield await self._fold(record, offset)
+
+    def _enter_epoch(self, record: Owned, offset: int) -> None:
+        """The policies of a claim take effect at its first record."""
+        if record.epoch == self._policies_of:
+            return
+        claim = self._claims.get(record.epoch)
+        if claim is None:
+            raise Refusal(
+                "policy_missing", f"the claim of epoch {record.epoch}, for journal offset {offset}"
+            )
+        try:
+            self.ledger.fold.set_policies(claim.policies, record.now_ns)
+        except self._folds.rejection as error:
+            raise Refusal(
+                "policy_missing",
+                f"the claim at {record.epoch} carries a policy refused now: {error}",
+            ) from error
+        self._policies_of = record.epoch
+
+    async def _fold(self, batch: Batch, offset: int) -> Replayed:
+        self._check_core(batch.core, self._options.cores_accepted | {self._folds.version}, offset)
+        for topic, stretch in batch.taken.items():
+            self.ledger.positions.setdefault(topic, Position(stretch.start, 0))
+        inputs = await self.inputs()
+        stretches = await inputs.past(batch.taken)
+        self.exact = self.exact and inputs.whole
+        folded = self.ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch)
+        inputs.skip(batch.lost)
+        self._compare(batch, folded, offset)
+        return Replayed(offset, batch, stretches, folded)
+
+    def _compare(self, batch: Batch, folded: Folded, offset: int) -> None:
+        """Once inputs are gone nothing can come out the same any more, and that has been said."""
+        same = (len(folded.outputs), folded.digest) == (batch.outputs, batch.digest)
+        if self.exact and not (same and self.ledger.fold.policy_hash == batch.policy):
+            self.exact = False
+            self._met("derivation_mismatch", f"first at journal offset {offset}")
+
+    async def close(self) -> None:
+        """Let go of the inputs, if they were opened."""
+        if self._inputs:
+            await self._inputs.close()
+
+    async def inputs(self) -> Inputs:
+        """The inputs, open where the ledger stands.
+
+        Known from a manifest, a first batch, or the topics' starts.
+        """
+        if self._inputs is None:
+            for topic in self._options.topics.inputs:
+                if topic not in self.ledger.positions:
+                    start, _ = await self._log.span(topic)
+                    self.ledger.positions[topic] = Position(start, 0)
+            self._inputs = Inputs(self._log, self._options, self._observer, self.ledger.positions)
+        return self._inputs
+
+    def _check_core(self, version: str, understood: frozenset[str], offset: int) -> None:
+        if version not in understood:
+            raise Refusal(
+                "core_unknown",
+                f"journal offset {offset} is of core {version}, this is {self._folds.version}",
+            )
+
+    def _met(self, condition: Condition, detail: str) -> None:
+        self._observer.condition(
+            self._log.partition, condition, f"journal of partition {self._log.partition}: {detail}"
+        )
+
+
+def _newest_snapshot(last: OwnedEntry) -> int:
+    """Journal offset of the newest manifest, -1 for none."""
+    offset, record = last
+    return offset if isinstance(record, Snapshot) else record.snapshot
