@@ -53,6 +53,9 @@ OrdStatus = Literal[
 ]  # fmt: skip
 """FIX OrdStatus (39) by name."""
 
+Liquidity = Literal["added", "removed", "auction"]
+"""FIX LastLiquidityInd (851) by name, as far as it says who waited."""
+
 
 class StreamEvent(Envelope, frozen=True, kw_only=True):
     """What every input of the two order streams carries besides."""
@@ -183,6 +186,20 @@ class ExecutionReport(OrderReport, tag="execution_report", frozen=True, kw_only=
     ] = None
     last_qty: Annotated[DecimalText | None, says("Quantity of this fill (FIX 32).")] = None
     last_px: Annotated[DecimalText | None, says("Price of this fill (FIX 31).")] = None
+    transact_ns: Annotated[
+        Nanoseconds | None,
+        says(
+            "Venue's own time of what this report says (FIX 60), the same whenever it is sent."
+            " Nanoseconds, UTC."
+        ),
+    ] = None
+    liquidity: Annotated[
+        Liquidity | None, says("Whether this fill added liquidity or removed it (FIX 851).")
+    ] = None
+    fee: Annotated[
+        DecimalText | None,
+        says("What this fill cost in fees, in the quote currency: positive is paid (FIX 12, 137)."),
+    ] = None
     mid: Annotated[DecimalText | None, says("Mid price as the router stamped it at the fill.")] = (
         None
     )
@@ -304,9 +321,22 @@ class HeartbeatMissed(StreamEvent, tag="heartbeat_missed", frozen=True, kw_only=
 
 
 class OtherMessage(StreamEvent, tag="other_message", frozen=True, kw_only=True):
-    """A message that says nothing of orders (test request, news): it uses up its number."""
+    """A message that says nothing of orders (test request, news), or nothing that can be used: it
+    uses up its number all the same (R19).
+    """
 
     msg_type: Annotated[str, says("Message type (FIX 35) as the venue names it.")]
+    set_aside: Annotated[
+        str | None,
+        says(
+            "Why what it says of an order or of the session could not be used. The order that the"
+            " ids below name, or the session where there are none, is in doubt until something"
+            " later settles it. Null: it says nothing of orders. R19."
+        ),
+    ] = None
+    order_id: Annotated[Text | None, says("Venue's id of that order (FIX 37).")] = None
+    cl_ord_id: Annotated[Text | None, says("Client order id of it (FIX 11).")] = None
+    orig_cl_ord_id: Annotated[Text | None, says("Previous client order id of it (FIX 41).")] = None
 
 
 class GapOpened(StreamEvent, tag="gap_opened", frozen=True, kw_only=True):
