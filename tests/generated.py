@@ -10,8 +10,7 @@ from pathlib import Path
 
 from reconverge.config import settings
 from reconverge.contract import tables
-from reconverge.core import alerts
-from reconverge.core.control import diagram
+from reconverge.core.control import diagram, notices
 from reconverge.core.orders import table as order_table
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
@@ -21,7 +20,7 @@ from tests.demo import pages as demo_pages
 DOCS = Path(__file__).resolve().parent.parent / "docs"
 
 REGIONS: dict[str, Callable[[], str]] = {
-    "alerts": alerts.table,
+    "alerts": notices.table,
     "contract-messages": tables.messages,
     "contract-topics": tables.topics,
     "demo-story": demo_pages.story,

@@ -2,9 +2,8 @@
 
 import re
 from collections.abc import Iterator
-from typing import get_args
 
-from reconverge.core.findings import FINDINGS, Kind
+from reconverge.core.findings import SEQUENCE_FINDINGS
 from reconverge.core.venue import Venue, parse_venue
 from tests.core.test_sequence import RULES
 from tests.core.test_sequence_venues import PROFILES, SETTINGS
@@ -24,7 +23,7 @@ HEAD = {
 
 def findings() -> str:
     """Kind and meaning."""
-    rows = [f"| `{kind}` | {FINDINGS[kind]} |" for kind in get_args(Kind)]
+    rows = [f"| `{kind}` | {meaning} |" for kind, meaning in SEQUENCE_FINDINGS.items()]
     return "\n".join(["| finding | what it says |", "|---|---|", *rows])
 
 

@@ -165,7 +165,7 @@ class Script:
         channel = next((word[3:] for word in words if word.startswith("on:")), self.channel)
         accepted = self._play(verb, words)
         kinds = [finding.kind for finding in self.sequences.findings]
-        told_of = {finding.channel for finding in self.sequences.findings}
+        told_of = {finding.about for finding in self.sequences.findings}
         self.sequences.findings.clear()
         assert kinds == found.split(), f"{line}: found {kinds}"
         assert told_of <= {channel}, f"{line}: told of {told_of}"

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconverge.core.control.cap import (
-    Bound,
+    CapLimit,
     Governor,
     catchup_multiple,
     ceiling,
@@ -36,7 +36,7 @@ SECOND = 1_000_000_000
     ],
 )
 def test_the_default_ceilings_are_those_of_the_domain(state: State, top: float) -> None:
-    assert ceiling(state, 1.0, None, POLICY, safe_mode=False) == Bound(top, "ceiling")
+    assert ceiling(state, 1.0, None, POLICY, safe_mode=False) == CapLimit(top, "ceiling")
 
 
 @given(STATES, RATIO, RATIO)
@@ -60,7 +60,7 @@ def test_the_safe_mode_latch_bounds_every_state(state: State, trust: float) -> N
 )
 def test_the_latch_is_named_only_where_it_takes_something_away(trust: float, holds: str) -> None:
     bound = ceiling(State.HEALTHY, trust, "lag", POLICY, safe_mode=True)
-    assert bound == Bound(min(trust, POLICY.cap.safe_mode), holds)
+    assert bound == CapLimit(min(trust, POLICY.cap.safe_mode), holds)
 
 
 @given(st.lists(st.tuples(STATES, RATIO, st.integers(0, 5 * SECOND)), min_size=1))
@@ -83,32 +83,36 @@ def test_s4_a_cap_falls_at_once_and_rises_only_where_allowed_and_by_the_ramp(
 
 def test_the_ramp_takes_ten_seconds_from_nothing_to_everything() -> None:
     governor = Governor(0.0, 0)
-    bound = Bound(1.0, "ceiling")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 5 * SECOND) == Bound(0.5, "ramp")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 10 * SECOND) == Bound(1.0, "ceiling")
+    bound = CapLimit(1.0, "ceiling")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 5 * SECOND) == CapLimit(0.5, "ramp")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 10 * SECOND) == CapLimit(1.0, "ceiling")
 
 
 def test_a_session_starts_at_nothing_whatever_the_time_is() -> None:
     governor = Governor()
-    bound = Bound(1.0, "ceiling")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_000 * SECOND) == Bound(0.0, "ramp")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_001 * SECOND) == Bound(0.1, "ramp")
+    bound = CapLimit(1.0, "ceiling")
+    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_000 * SECOND) == CapLimit(
+        0.0, "ramp"
+    )
+    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_001 * SECOND) == CapLimit(
+        0.1, "ramp"
+    )
 
 
 def test_s4_time_that_a_cap_could_not_rise_in_earns_it_nothing() -> None:
     governor = Governor(0.2)
-    high = Bound(0.9, "ceiling")
+    high = CapLimit(0.9, "ceiling")
     governor.govern(high, State.REPLAY_SYNCING, 0.10, 0)
     assert governor.govern(high, State.CONTROLLED_REENTRY, 0.10, 60 * SECOND).cap == 0.2
     assert governor.govern(high, State.CONTROLLED_REENTRY, 0.10, 61 * SECOND).cap == 0.3
     at_ceiling = Governor(0.9)
     at_ceiling.govern(high, State.CONTROLLED_REENTRY, 0.10, 0)
-    assert at_ceiling.govern(Bound(1.0, "ceiling"), State.STABLE, 0.10, 60 * SECOND).cap == 0.9
+    assert at_ceiling.govern(CapLimit(1.0, "ceiling"), State.STABLE, 0.10, 60 * SECOND).cap == 0.9
 
 
 def test_a_clock_that_steps_back_raises_nothing() -> None:
     governor = Governor(0.2, 10 * SECOND)
-    assert governor.govern(Bound(1.0, "ceiling"), State.HEALTHY, 0.10, 5 * SECOND).cap == 0.2
+    assert governor.govern(CapLimit(1.0, "ceiling"), State.HEALTHY, 0.10, 5 * SECOND).cap == 0.2
 
 
 @given(RATIO)

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.control.confidence import CERTAIN, Reading, confidence
+from reconverge.core.control.confidence import CERTAIN, TruthReading, confidence
 from reconverge.core.control.policy import Policy, parse
 from reconverge.core.messages.wire import plain
 
 POLICY = Policy()
-CLEAN = Reading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
+CLEAN = TruthReading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
 RATIO = st.floats(0, 1)
 READINGS = st.builds(
-    Reading,
+    TruthReading,
     similarity=RATIO,
     quantity=RATIO,
     outstanding=st.integers(0, 50),
@@ -27,7 +27,7 @@ READINGS = st.builds(
 )
 
 
-def but(**changes: Any) -> Reading:
+def but(**changes: Any) -> TruthReading:
     """A reading with nothing wrong but this."""
     return CLEAN._replace(**changes)
 
@@ -78,7 +78,7 @@ def test_of_two_equally_low_the_first_binds() -> None:
 
 
 @given(READINGS)
-def test_it_is_a_ratio_and_any_zero_is_a_zero(reading: Reading) -> None:
+def test_it_is_a_ratio_and_any_zero_is_a_zero(reading: TruthReading) -> None:
     found = confidence(reading, POLICY)
     parts = plain(found.components).values()
     assert 0 <= found.value <= min(parts) + 1e-6
@@ -86,7 +86,7 @@ def test_it_is_a_ratio_and_any_zero_is_a_zero(reading: Reading) -> None:
 
 
 @given(READINGS, RATIO)
-def test_it_is_monotone_in_each_component(reading: Reading, other: float) -> None:
+def test_it_is_monotone_in_each_component(reading: TruthReading, other: float) -> None:
     for better in (
         reading._replace(similarity=max(reading.similarity, other)),
         reading._replace(quantity=max(reading.quantity, other)),

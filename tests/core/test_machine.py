@@ -5,8 +5,16 @@ from typing import Any
 
 import pytest
 
-from reconverge.core.control.confidence import Reading
-from reconverge.core.control.machine import FROZEN, MEANING, RISING, TABLE, Facts, Machine, Signal
+from reconverge.core.control.confidence import TruthReading
+from reconverge.core.control.machine import (
+    FROZEN,
+    MEANING,
+    RISING,
+    TABLE,
+    Machine,
+    MachineInputs,
+    Signal,
+)
 from reconverge.core.control.policy import Policy, parse
 from reconverge.core.messages.effects import State
 
@@ -29,16 +37,16 @@ MOVES = {
 """DOMAIN §9, row by row."""
 
 MS = 1_000_000
-CLEAN = Reading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
+CLEAN = TruthReading(1.0, 1.0, 0, 0, 0.0, 0, 0.0, 0.0)
 AT_TARGET = CLEAN._replace(
     similarity=Policy().similarity.target, quantity=Policy().similarity.target
 )
 """The views agree as far as the target asks, and no further."""
 
 
-def facts(now_ms: float = 0, **changes: Any) -> Facts:
+def facts(now_ms: float = 0, **changes: Any) -> MachineInputs:
     """A session in perfect order, but for the changes."""
-    base = Facts(
+    base = MachineInputs(
         now_ns=int(now_ms * MS),
         path_up=True,
         venue_seen=True,
@@ -61,7 +69,7 @@ def machine_in(state: State) -> Machine:
     return machine
 
 
-def doubtful(**changes: Any) -> Reading:
+def doubtful(**changes: Any) -> TruthReading:
     """A reading with something wrong with it."""
     return CLEAN._replace(**changes)
 

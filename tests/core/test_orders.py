@@ -42,7 +42,7 @@ def test_a_finding_names_what_it_is_about_or_nothing(line: str, kind: str, about
     script = Script()
     for each in ("< X new new 100 0 100", *line.splitlines()):
         script.act(each.split())
-    assert [(found.kind, found.order) for found in script.orders.findings] == [(kind, about)]
+    assert [(found.kind, found.about) for found in script.orders.findings] == [(kind, about)]
 
 
 TAKEN_OVER = """

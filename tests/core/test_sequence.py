@@ -134,7 +134,7 @@ def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
     assert sequences.attempts(0, str(SOURCES_MAX)) == 0
     assert sum(kind == "outbound" for kind, *_ in sequences.dump()) == SOURCES_MAX
     sequences.sent(event(["resend", "1-2", "seg:over"], 0, outbound=True), 0)
-    assert [(found.kind, found.channel) for found in sequences.findings] == [("gaps_full", "DC")]
+    assert [(found.kind, found.about) for found in sequences.findings] == [("gaps_full", "DC")]
     assert parked(sequences)
     assert sequences.get(None, "over") is None
 

@@ -98,8 +98,8 @@ def test_an_unknown_path_is_up_from_the_first_word_of_the_venue() -> None:
 def lag_ms(script: str) -> float:
     scenario = Scenario()
     scenario.play(script)
-    survey = scenario.partition.sessions["S"].truth.survey(scenario.now_ns, 0)
-    return survey.lag_ns / 1e6
+    summary = scenario.partition.sessions["S"].truth.summary(scenario.now_ns, 0)
+    return summary.lag_ns / 1e6
 
 
 @pytest.mark.parametrize(
@@ -136,16 +136,16 @@ def test_what_is_missing_or_lost_adds_up_over_the_sources() -> None:
         "+0 entry+DC1+DC2< logon\n+1 entry< heartbeat #5\n+1 DC1< heartbeat #9\n"
         "+1 DC2< reset 4\n+1 DC2< heartbeat #6"
     )
-    survey = scenario.partition.sessions["S"].truth.survey(scenario.now_ns, 0)
-    assert (survey.outstanding, survey.unrecoverable) == (3 + 7 + 2, 2)
-    assert survey.oldest_gap_ns == START_NS + SECOND_NS
+    summary = scenario.partition.sessions["S"].truth.summary(scenario.now_ns, 0)
+    assert (summary.outstanding, summary.unrecoverable) == (3 + 7 + 2, 2)
+    assert summary.oldest_gap_ns == START_NS + SECOND_NS
 
 
 def test_a_snapshot_whose_first_word_was_the_latest_heard_is_of_that_moment() -> None:
     """R17: doubt is dated by the latest event, which may be what begins the snapshot."""
     kept = told("+0 entry< logon\n+1 entry< mass-status R1 #9\n+1 entry< mass-end R1 0")
     begun_ns = START_NS + SECOND_NS
-    found = [kept.survey(begun_ns + SECOND_NS, begun_ns + past).complete for past in (0, 1)]
+    found = [kept.summary(begun_ns + SECOND_NS, begun_ns + past).complete for past in (0, 1)]
     assert found == [True, False]
 
 
@@ -231,7 +231,7 @@ def test_a_policy_bounds_resends_and_attempts() -> None:
     """R12, R18."""
     kept = Truth("S", {})
     replay = {"resend_timeout_ms": 5_000, "attempts_max": 3, "attempts_window_ms": 7_000}
-    kept.set_limits(parse({"replay": replay}))
+    kept.set_limits(parse({"replay": replay}).limits)
     assert kept.sequences.limits == Limits(5 * SECOND_NS, 3, 7 * SECOND_NS)
 
 

@@ -1,16 +1,52 @@
-"""What the numberings tell the session: the kinds of finding, and what each means."""
+"""Findings: what truth noticed, by kind, and the rule behind each kind.
+
+Truth says what it saw. What control does about it, and what a person is told, is decided in
+``control.notices``: no consequence stands here.
+"""
 
 from typing import Final, Literal, NamedTuple
 
-Kind = Literal[
+SequenceKind = Literal[
     "sequence_violation", "gap_opened", "gap_closed", "resend_begun", "resend_chunk_completed",
     "resend_completed", "resend_incomplete", "resend_replaced", "resend_rejected",
     "resend_timed_out", "resend_released", "failover_during_resend", "unrecoverable",
     "range_excused", "gap_fill_beyond_request", "reset_refused", "numbers_restarted",
     "attempts_near_limit", "peer_gap", "peer_ahead", "gaps_full",
 ]  # fmt: skip
+"""What the numberings notice; ``Finding.about`` is the channel."""
+OrderKind = Literal[
+    "duplicate_client_id", "identity_conflict", "mass_cancel_incomplete", "requests_full",
+    "snapshot_incomplete", "unidentified_report", "unknown_execution", "unknown_order_attested",
+]  # fmt: skip
+"""What the orders notice; ``Finding.about`` is the order, or the message that was to name it."""
+SessionKind = Literal[
+    "hard_failure", "path_down", "path_up", "attested", "parked", "unparked", "venue_followed",
+    "unknown_venue", "safe_mode_on", "safe_mode_off",
+]  # fmt: skip
+"""What truth notices of the session as a whole."""
+Kind = SequenceKind | OrderKind
+NoticeKind = SequenceKind | OrderKind | SessionKind
 
-FINDINGS: Final[dict[Kind, str]] = {
+
+class Finding(NamedTuple):
+    """Something noticed in a room of truth. ``kind`` is stable; ``detail`` is for reading."""
+
+    kind: Kind
+    about: str | None
+    """The channel (None: order entry) or the order."""
+    detail: str
+
+
+class SessionNotice(NamedTuple):
+    """Something noticed in a session, for control to react to, in order."""
+
+    kind: NoticeKind
+    detail: str
+    event_ns: int
+    """Event time of the message that showed it. Nanoseconds, UTC."""
+
+
+SEQUENCE_FINDINGS: Final[dict[SequenceKind, str]] = {
     "sequence_violation": "A number too low without possible-duplicate: a hard failure (R2, R4).",
     "gap_opened": "Numbers are missing. Not told for what a resend under way continues (R9).",
     "gap_closed": "Nothing of the source is missing or lost any more.",
@@ -33,11 +69,13 @@ FINDINGS: Final[dict[Kind, str]] = {
     "peer_ahead": "The peer expects a number of ours that we never sent.",
     "gaps_full": "A bound is reached, numbers may count as missing that are not: park.",
 }
-
-
-class Finding(NamedTuple):
-    """Something the session should know of its numbers. ``kind`` is stable; ``detail`` is not."""
-
-    kind: Kind
-    channel: str | None
-    detail: str
+ORDER_FINDINGS: Final[dict[OrderKind, str]] = {
+    "duplicate_client_id": "A request carries the client id of another order that still works.",
+    "identity_conflict": "One message names two orders that cannot be one (R22).",
+    "mass_cancel_incomplete": "A mass-cancel report names fewer orders than it counts (R33).",
+    "requests_full": "More requests are in flight for one order than are followed.",
+    "snapshot_incomplete": "A snapshot failed or did not agree in count (R33, R29).",
+    "unidentified_report": "A report carries no usable order id (R22).",
+    "unknown_execution": "A bust or correction refers to an execution never booked here (R25).",
+    "unknown_order_attested": "An operator vouched for an order that no message has named (R17).",
+}

@@ -8,8 +8,8 @@ weighing only once a batch.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from reconverge.core.alerts import ALERTS
 from reconverge.core.control.control import Control
+from reconverge.core.control.notices import CONSEQUENCES
 from reconverge.core.control.policy import PolicyBook
 from reconverge.core.messages import effects
 from reconverge.core.messages.desk import Attestation, ParentDone, ParentOrder, ProfileAck, SafeMode
@@ -20,10 +20,6 @@ from reconverge.core.venue import Venue
 
 SessionEvent = OrderStreamEvent | ParentOrder | ParentDone | ProfileAck | SafeMode | Attestation
 """What concerns one session: every input but a change of policy."""
-
-CONTROL_NOTES: Final = frozenset({"hard_failure", "path_down", "path_up", "attested"})
-"""Notes that control reacts to; a ``venue`` makes the policies be resolved anew, the others are
-alerts."""
 
 
 class Session:
@@ -50,7 +46,7 @@ class Session:
         """Take the policies that now apply to this session; states, caps and episode stay."""
         truth = self.truth
         policy = self.book.resolve(truth.session, truth.venue)
-        truth.set_limits(policy)
+        truth.set_limits(policy.limits)
         self.control.adopt(policy)
         wanted = {policy.id: policy for policy in self.book.shadows(truth.session, truth.venue)}
         for policy_id in [known for known in self.shadows if known not in wanted]:
@@ -75,7 +71,7 @@ class Session:
                 self._decided(event)
         else:
             handle(self, event)
-        if truth.notes:
+        if truth.notices:
             self._react()
 
     def _decided(self, event: NewOrder) -> None:
@@ -98,22 +94,21 @@ class Session:
         self.control.acknowledged(event.cap_sequence, self.now_ns)
 
     def _react(self) -> None:
-        """Hand what truth noted to control, in order; what control does not weigh is an alert."""
-        for note in self.truth.notes:
-            if note.kind in CONTROL_NOTES:
-                self.control.note(note, self.now_ns)
-                for shadow in self.shadows.values():
-                    shadow.note(note, self.now_ns)
-                self._collect()
-            elif note.kind == "venue":
+        """Do what follows from what truth noticed, in order."""
+        for notice in self.truth.notices:
+            reaction, alert = CONSEQUENCES[notice.kind]
+            if reaction == "policies":
                 self.adopt()
-            else:
-                self._alert(note.kind, note.detail)
-        self.truth.notes.clear()
+            elif reaction != "none":
+                self.control.react(notice, self.now_ns)
+                for shadow in self.shadows.values():
+                    shadow.react(notice, self.now_ns)
+                self._collect()
+            if alert is not None:
+                self._alert(notice.kind, notice.detail)
+        self.truth.notices.clear()
 
     def _alert(self, name: str, detail: str) -> None:
-        if name not in ALERTS:
-            raise AssertionError(f"nobody knows what to do about an alert named {name}")
         self._alerts += 1
         session = self.truth.session
         alert_id = f"{session}/a{self._alerts}"
@@ -134,7 +129,7 @@ class Session:
         if now_ns > self.now_ns:
             self.now_ns = now_ns
         self.truth.expire(self.now_ns)
-        if self.truth.notes:
+        if self.truth.notices:
             self._react()
         symbol_policies = self.book if self.book.has_symbol_groups() else None
         self.control.settle(self.now_ns, symbol_policies)
@@ -183,7 +178,7 @@ class Session:
             policy_id: Control.load(dumped, session.truth, shadow=True)
             for policy_id, dumped in shadows.items()
         }
-        session.truth.set_limits(session.control.policy)
+        session.truth.set_limits(session.control.policy.limits)
         return session
 
 

@@ -2,7 +2,7 @@
 
 Wires the rooms of truth together (sequences, orders) and keeps what lies between them: the path,
 the snapshots under way, the parents. It decides nothing: whatever a policy may have to react to at
-once is left in ``notes``, in order.
+once is left in ``notices``, in order.
 """
 
 import math
@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final, NamedTuple
 
-from reconverge.core.control.policy import Policy
+from reconverge.core.findings import NoticeKind, SessionNotice
 from reconverge.core.messages import events
 from reconverge.core.messages.desk import Attestation, ParentOrder, SafeMode
 from reconverge.core.messages.events import StreamEvent
@@ -30,16 +30,7 @@ UNRESOLVED_MAX: Final = 20
 """Items of each kind named in ``unresolved``: enough to act on, small enough to publish."""
 
 
-class Note(NamedTuple):
-    """Something that happened, for control to react to."""
-
-    kind: str
-    """``hard_failure``, ``path_down``, ``path_up``, ``attested``, or the name of an alert."""
-    detail: str
-    event_ns: int
-
-
-class Survey(NamedTuple):
+class SourceSummary(NamedTuple):
     """The numberings of a session, all sources taken together."""
 
     outstanding: int
@@ -94,7 +85,7 @@ class Truth:
     """One session's truth."""
 
     __slots__ = (
-        "_logout_sent", "_sigma_bps", "_watch_path", "delays_ns", "event_ns", "failed", "notes",
+        "_logout_sent", "_sigma_bps", "_watch_path", "delays_ns", "event_ns", "failed", "notices",
         "orders", "parents", "parked", "path_up", "recoveries", "recovery_failures",
         "restarted_ns", "safe_mode", "sequences", "session", "snapshot_event_ns", "venue", "venues",
     )  # fmt: skip
@@ -107,7 +98,7 @@ class Truth:
         self.sequences = Sequences(Venue())
         self.orders = Orders()
         self.parents: dict[str, Parent] = {}
-        self.notes: list[Note] = []
+        self.notices: list[SessionNotice] = []
         """Left for control since it last looked."""
         self.delays_ns: dict[str, int] = {}
         """How old the latest news of each drop-copy channel was when it came; resent messages are
@@ -185,23 +176,22 @@ class Truth:
             self.parked = None
             self._note("unparked", why, self.event_ns)
 
-    def _note(self, kind: str, detail: str, event_ns: int) -> None:
-        self.notes.append(Note(kind, detail, event_ns))
+    def _note(self, kind: NoticeKind, detail: str, event_ns: int) -> None:
+        self.notices.append(SessionNotice(kind, detail, event_ns))
 
     def _weigh(self, event_ns: int) -> None:
-        """Turn what the sequences found into counts, notes and alerts."""
+        """Take what the sequences found into truth, and leave it for control."""
         for kind, channel, detail in self.sequences.findings:
             source = channel or "entry"
+            self._note(kind, f"{source}: {detail}", event_ns)
             if kind in _FAILS:
                 self.recovery_failures += 1
             elif kind == "numbers_restarted" and channel is not None:
                 self.restarted_ns[channel] = event_ns
-            if kind == "sequence_violation":
+            elif kind == "sequence_violation":
                 self._fail("sequence violation", f"{source}: {detail}", event_ns)
             elif kind == "gaps_full":
                 self.park(f"{source}: {detail}")
-            elif kind in _ALERTS:
-                self._note(kind, f"{source}: {detail}", event_ns)
         self.sequences.findings.clear()
 
     # -- the path -------------------------------------------------------------------------------
@@ -246,7 +236,7 @@ class Truth:
             return
         self.venue = name
         self.sequences.set_venue(venue)
-        self._note("venue", name, event_ns)
+        self._note("venue_followed", name, event_ns)
 
     def _logout(self, event: events.Logout) -> None:
         if event.channel is not None:
@@ -294,7 +284,7 @@ class Truth:
         self._unpark("complete snapshot")
 
     def _report(self, event_ns: int) -> None:
-        """Order-level oddities become alerts."""
+        """Leave what the orders found for control."""
         for kind, order, detail in self.orders.findings:
             self._note(kind, f"{order}: {detail}", event_ns)
         self.orders.findings.clear()
@@ -316,7 +306,7 @@ class Truth:
         """The latch is set or released."""
         if event.on != self.safe_mode:
             self.safe_mode = event.on
-            kind = "safe_mode_on" if event.on else "safe_mode_off"
+            kind: NoticeKind = "safe_mode_on" if event.on else "safe_mode_off"
             self._note(kind, f"{event.actor}: {event.reason}", event.event_ns)
 
     def set_parent(self, event: ParentOrder) -> None:
@@ -334,19 +324,13 @@ class Truth:
         self._sigma_bps = None
         self.parents.pop(parent_id, None)
 
-    def set_limits(self, policy: Policy) -> None:
-        """What of a policy bounds truth: patience with resends, the budget of attempts."""
-        rules = policy.replay
-        limits = Limits(
-            rules.resend_timeout_ms * 1_000_000,
-            rules.attempts_max,
-            rules.attempts_window_ms * 1_000_000,
-        )
+    def set_limits(self, limits: Limits) -> None:
+        """What bounds truth: patience with resends, the budget of attempts."""
         self.sequences.set_limits(limits)
 
     # -- readings -------------------------------------------------------------------------------
 
-    def survey(self, now_ns: int, past_event_ns: int) -> Survey:
+    def summary(self, now_ns: int, past_event_ns: int) -> SourceSummary:
         """One pass over the numberings: what is missing, and how fresh and complete each source is.
 
         A drop-copy channel lags by its silence beyond its heartbeat interval, by how old its latest
@@ -380,7 +364,7 @@ class Truth:
         if entry is not None and self.path_up and entry.heartbeat_ms:
             lag_ns = max(lag_ns, _silence_ns(entry, now_ns))
         witnessed = bool(latest)
-        return Survey(outstanding, unrecoverable, oldest_gap_ns, lag_ns, witnessed, complete)
+        return SourceSummary(outstanding, unrecoverable, oldest_gap_ns, lag_ns, witnessed, complete)
 
     def _is_complete(self, source: Numbering, past_event_ns: int) -> bool:
         """Has a drop-copy channel told all there was up to past a moment?
@@ -485,9 +469,3 @@ _PATH_EVENTS: Final = frozenset({
 
 _FAILS: Final = frozenset({"resend_rejected", "resend_timed_out", "resend_released"})
 """Findings that mean a recovery came to nothing (R12)."""
-_ALERTS: Final = frozenset({
-    "resend_rejected", "resend_timed_out", "resend_incomplete", "unrecoverable",
-    "gap_fill_beyond_request", "reset_refused", "numbers_restarted", "attempts_near_limit",
-    "failover_during_resend", "peer_gap", "peer_ahead", "range_excused",
-})  # fmt: skip
-"""Findings that a person should know of."""

@@ -24,7 +24,7 @@ Ten records a second and session at the default ramp, not one a batch.
 """
 
 
-class Bound(NamedTuple):
+class CapLimit(NamedTuple):
     """What a cap may be, and what holds it there."""
 
     cap: float
@@ -33,7 +33,7 @@ class Bound(NamedTuple):
 
 def ceiling(
     state: State, confidence: float, binding: str | None, policy: Policy, *, safe_mode: bool
-) -> Bound:
+) -> CapLimit:
     """The highest cap now, before the ramp:
 
     ``ceiling[state] × c^shape`` (S3, S5), under the safe-mode latch.
@@ -43,8 +43,8 @@ def ceiling(
     target = max(rules.floor, top * confidence**rules.shape)
     reason = binding if binding is not None else "ceiling"
     if safe_mode and target > rules.safe_mode:
-        return Bound(rules.safe_mode, "safe_mode")
-    return Bound(target, reason)
+        return CapLimit(rules.safe_mode, "safe_mode")
+    return CapLimit(target, reason)
 
 
 class Governor:
@@ -59,7 +59,7 @@ class Governor:
         """Up to when its rise is accounted for, None while it does not rise: time spent at a
         ceiling, or where no cap may rise, earns nothing. Nanoseconds, UTC."""
 
-    def govern(self, bound: Bound, state: State, ramp_per_s: float, now_ns: int) -> Bound:
+    def govern(self, bound: CapLimit, state: State, ramp_per_s: float, now_ns: int) -> CapLimit:
         """Move toward the bound: down at once, up by the ramp where the state allows it (S4)."""
         since_ns, self.rising_ns = self.rising_ns, None
         reason = bound.reason
@@ -73,7 +73,7 @@ class Governor:
                 reason = "ramp"
         else:
             reason = "hold"
-        return Bound(rounded(self.value), reason)
+        return CapLimit(rounded(self.value), reason)
 
 
 def rounded(cap: float) -> float:

@@ -1,9 +1,9 @@
 """Confidence: what control reads from truth, and the product it makes of it (DOMAIN §8).
 
-``Reading`` is the whole interface between truth and control: a second policy reads the same truth
-through another ``Reading``. Every component lies in [0, 1], 1 meaning nothing is wrong with it; the
-confidence is the product of the components, each to its weight, so any zero is a zero and the
-confidence is monotone in each.
+``TruthReading`` is all that control reads of truth: a second policy reads the same truth through
+another one. Every component lies in [0, 1], 1 meaning nothing is wrong with it; the confidence is
+the product of the components, each to its weight, so any zero is a zero and the confidence is
+monotone in each.
 """
 
 from typing import Final, NamedTuple
@@ -15,7 +15,7 @@ DIGITS = 6
 """Published ratios have this many decimals: finer than any threshold, equal on every machine."""
 
 
-class Reading(NamedTuple):
+class TruthReading(NamedTuple):
     """One session's truth at one moment, as a policy with its graces sees it."""
 
     similarity: float
@@ -55,7 +55,7 @@ CERTAIN: Final = Confidence(
 """What a reading with nothing wrong in it comes to, under any policy."""
 
 
-def confidence(reading: Reading, policy: Policy) -> Confidence:
+def confidence(reading: TruthReading, policy: Policy) -> Confidence:
     """Confidence in a reading under a policy: ``c = Π component^weight`` (DOMAIN §8)."""
     if reading[:7] == _FAULTLESS and reading.lag_ms <= policy.freshness.lag_soft_ms:
         return CERTAIN  # as nearly always
@@ -86,7 +86,7 @@ def _between(value: float, low: float, high: float) -> float:
     return 1.0 if value >= high else (value - low) / (high - low)
 
 
-def _replay(reading: Reading, policy: Policy) -> float:
+def _replay(reading: TruthReading, policy: Policy) -> float:
     """Share of the missing numbers recovered.
 
     A gap younger than its grace is only messages in flight.

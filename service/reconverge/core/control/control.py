@@ -10,21 +10,23 @@ from typing import Any, Final, Literal, NamedTuple
 
 from reconverge.core.control.cap import (
     RISE_STEP,
-    Bound,
+    CapLimit,
     Governor,
     catchup_multiple,
     ceiling,
     rounded,
     shortfall_expected,
 )
-from reconverge.core.control.confidence import DIGITS, Confidence, Reading, confidence
+from reconverge.core.control.confidence import DIGITS, Confidence, TruthReading, confidence
 from reconverge.core.control.episode import BACKLOG_EVERY_NS, UPDATE_EVERY_NS, EpisodeLog
-from reconverge.core.control.machine import FROZEN, RISING, Facts, Machine, Move, Signal
+from reconverge.core.control.machine import FROZEN, RISING, Machine, MachineInputs, Move, Signal
+from reconverge.core.control.notices import CONSEQUENCES
 from reconverge.core.control.policy import Policy, PolicyBook, parse
+from reconverge.core.findings import SessionNotice
 from reconverge.core.messages import effects
 from reconverge.core.messages.effects import Cap, Effect, ShadowCap, State, SymbolCap
 from reconverge.core.orders.similarity import Grace
-from reconverge.core.truth import Note, Survey, Truth
+from reconverge.core.truth import SourceSummary, Truth
 
 MOVES_MAX: Final = 2 * len(State)
 """Moves in one settling. A way there and back is the longest that the facts of one moment allow;
@@ -96,28 +98,32 @@ class Control:
 
     # -- what cannot wait for the settling ------------------------------------------------------
 
-    def note(self, note: Note, now_ns: int) -> None:
-        """React to what truth noted, at once and in order."""
-        if note.kind == "hard_failure":
-            self._fail(note, now_ns)
-        elif self.episode is not None and note.kind == "path_down":
-            self.episode.link_down(note.event_ns)
-        elif self.episode is not None and note.kind == "path_up":
-            self.episode.link_up(note.event_ns)
-        elif self.episode is not None and note.kind == "attested":
-            self.episode.attested(note.detail)
+    def react(self, notice: SessionNotice, now_ns: int) -> None:
+        """React to what truth noticed, at once and in order."""
+        episode = self.episode
+        reaction = CONSEQUENCES[notice.kind].reaction
+        if reaction == "failure":
+            self._fail(notice, now_ns)
+        elif episode is None:
+            return
+        elif reaction == "link_down":
+            episode.link_down(notice.event_ns)
+        elif reaction == "link_up":
+            episode.link_up(notice.event_ns)
+        elif reaction == "attested":
+            episode.attested(notice.detail)
 
-    def _fail(self, note: Note, now_ns: int) -> None:
+    def _fail(self, notice: SessionNotice, now_ns: int) -> None:
         truth = self.truth
         move = self.machine.fail(now_ns)
-        self.failure_event_ns = note.event_ns
+        self.failure_event_ns = notice.event_ns
         self.in_flight_at_failure = truth.orders.in_flight_total > 0
         self._recoveries_at_doubt = self._recoveries
-        self._moved(move, note.detail, now_ns)
+        self._moved(move, notice.detail, now_ns)
         if self.episode is not None:
-            self.episode.failed(note.event_ns, now_ns)
+            self.episode.failed(notice.event_ns, now_ns)
             if truth.path_up is not True:
-                self.episode.link_down(note.event_ns)
+                self.episode.link_down(notice.event_ns)
 
     def acknowledged(self, cap_sequence: int, now_ns: int) -> None:
         """The router acknowledged the cap it applies."""
@@ -139,51 +145,53 @@ class Control:
     def settle(self, now_ns: int, book: PolicyBook | None) -> None:
         """Weigh truth as it stands: move the machine, set the cap, keep the episode."""
         self.grace.settle(now_ns)
-        survey = self.truth.survey(now_ns, self.failure_event_ns)
-        reading = self._read(survey, now_ns)
+        summary = self.truth.summary(now_ns, self.failure_event_ns)
+        reading = self._read(summary, now_ns)
         trust = confidence(reading, self.policy)
         for _ in range(MOVES_MAX):
-            move = self.machine.step(self._facts(survey, reading, trust.value, now_ns))
+            move = self.machine.step(self._facts(summary, reading, trust.value, now_ns))
             if move is None:
                 break
             self._left(move)
             self._moved(move, _figures(reading, trust.value), now_ns)
-            survey = self.truth.survey(now_ns, self.failure_event_ns)
+            summary = self.truth.summary(now_ns, self.failure_event_ns)
         else:
             raise AssertionError(f"the machine does not come to rest: {reading}")
-        self._gap_ns = survey.oldest_gap_ns
+        self._gap_ns = summary.oldest_gap_ns
         self._cap(reading, trust, now_ns, book)
         if self.episode is not None:
             self._follow(self.episode, reading, trust.value, now_ns)
 
-    def read(self, now_ns: int) -> Reading:
+    def read(self, now_ns: int) -> TruthReading:
         """Truth as this policy sees it."""
-        return self._read(self.truth.survey(now_ns, self.failure_event_ns), now_ns)
+        return self._read(self.truth.summary(now_ns, self.failure_event_ns), now_ns)
 
-    def _read(self, survey: Survey, now_ns: int) -> Reading:
-        grace, outstanding = self.grace, survey.outstanding
+    def _read(self, summary: SourceSummary, now_ns: int) -> TruthReading:
+        grace, outstanding = self.grace, summary.outstanding
         self._peak = max(self._peak, outstanding) if outstanding else 0
-        opened, total = survey.oldest_gap_ns, grace.open_notional
-        return Reading(
+        opened, total = summary.oldest_gap_ns, grace.open_notional
+        return TruthReading(
             similarity=grace.similarity,
             quantity=grace.quantity,
             outstanding=outstanding,
             outstanding_peak=self._peak,
             gap_age_ms=0.0 if opened is None else (now_ns - opened) / _MS,
-            unrecoverable=survey.unrecoverable,
+            unrecoverable=summary.unrecoverable,
             ambiguous=grace.ambiguous_notional / total if total else 0.0,
-            lag_ms=survey.lag_ns / _MS,
+            lag_ms=summary.lag_ns / _MS,
         )
 
-    def _facts(self, survey: Survey, reading: Reading, trust: float, now_ns: int) -> Facts:
+    def _facts(
+        self, summary: SourceSummary, reading: TruthReading, trust: float, now_ns: int
+    ) -> MachineInputs:
         truth = self.truth
         replaying = self._recoveries > self._recoveries_at_doubt or truth.sequences.awaiting
-        return Facts(
+        return MachineInputs(
             now_ns=now_ns,
             path_up=truth.path_up is True,
-            venue_seen=survey.witnessed,
+            venue_seen=summary.witnessed,
             in_flight_at_failure=self.in_flight_at_failure,
-            complete_past_failure=survey.complete,
+            complete_past_failure=summary.complete,
             recovery_begun=replaying,
             recovery_failed=truth.recovery_failures > self._failures_at_entry,
             snapshot_under_way=truth.orders.snapshot_under_way,
@@ -244,7 +252,7 @@ class Control:
     # -- the cap --------------------------------------------------------------------------------
 
     def _cap(
-        self, reading: Reading, trust: Confidence, now_ns: int, book: PolicyBook | None
+        self, reading: TruthReading, trust: Confidence, now_ns: int, book: PolicyBook | None
     ) -> None:
         policy, state = self.policy, self.machine.state
         if state not in RISING and self.governor.value > self.cap:
@@ -261,17 +269,17 @@ class Control:
             self._publish(cause, governed, trust, symbols, now_ns)
             self._published = Published(governed.cap, trust.value, identity, now_ns)
 
-    def _bound(self, trust: float, binding: str | None, policy: Policy) -> Bound:
+    def _bound(self, trust: float, binding: str | None, policy: Policy) -> CapLimit:
         if self.truth.parked:
-            return Bound(policy.cap.floor, "parked")
+            return CapLimit(policy.cap.floor, "parked")
         safe_mode = self.truth.safe_mode
         return ceiling(self.machine.state, trust, binding, policy, safe_mode=safe_mode)
 
     def _symbols(
         self,
-        reading: Reading,
+        reading: TruthReading,
         before: tuple[float, int | None],
-        session: Bound,
+        session: CapLimit,
         now_ns: int,
         book: PolicyBook | None,
     ) -> dict[str, SymbolCap]:
@@ -322,7 +330,7 @@ class Control:
     def _publish(
         self,
         cause: str,
-        governed: Bound,
+        governed: CapLimit,
         trust: Confidence,
         symbols: dict[str, SymbolCap],
         now_ns: int,
@@ -357,7 +365,9 @@ class Control:
 
     # -- the episode ----------------------------------------------------------------------------
 
-    def _follow(self, episode: EpisodeLog, reading: Reading, trust: float, now_ns: int) -> None:
+    def _follow(
+        self, episode: EpisodeLog, reading: TruthReading, trust: float, now_ns: int
+    ) -> None:
         truth, grace = self.truth, self.grace
         gaps = reading.outstanding or reading.unrecoverable
         episode.diverging(bool(gaps or grace.disagreeing), truth.diverged_since_ns(now_ns), now_ns)
@@ -453,7 +463,7 @@ _PLAIN: Final = (
 )  # fmt: skip
 
 
-def _figures(reading: Reading, trust: float) -> str:
+def _figures(reading: TruthReading, trust: float) -> str:
     """A reading in words, for a transition's detail."""
     parts = [
         f"confidence {trust:.3f}",

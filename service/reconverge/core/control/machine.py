@@ -16,7 +16,7 @@ from collections.abc import Callable
 from enum import StrEnum
 from typing import Any, Final, NamedTuple
 
-from reconverge.core.control.confidence import Reading
+from reconverge.core.control.confidence import TruthReading
 from reconverge.core.control.policy import Policy
 from reconverge.core.messages.effects import State
 
@@ -177,7 +177,7 @@ RISING: Final = frozenset({_C, _S, _H})
 """States in which a cap may rise (S4)."""
 
 
-class Facts(NamedTuple):
+class MachineInputs(NamedTuple):
     """What the signals are made of, besides the reading: one session at one settling."""
 
     now_ns: int
@@ -194,7 +194,7 @@ class Facts(NamedTuple):
     """A resend was rejected or timed out since this state was entered."""
     snapshot_under_way: bool
     confidence: float
-    reading: Reading
+    reading: TruthReading
     policy: Policy
 
 
@@ -224,7 +224,7 @@ class Machine:
         """A hard failure happened."""
         return self._take(Signal.HARD_FAILURE, now_ns)
 
-    def step(self, facts: Facts) -> Move | None:
+    def step(self, facts: MachineInputs) -> Move | None:
         """Take the first move that the facts signal, if any; to be repeated with new facts."""
         state = self.state
         awaited = _AWAITED.get(state)
@@ -249,12 +249,12 @@ class Machine:
         timed = _TIMED.get(self.state)
         return None if timed is None else self.entered_ns + timed(policy) * 1_000_000
 
-    def held(self, facts: Facts) -> bool:
+    def held(self, facts: MachineInputs) -> bool:
         """What this state waits for has held for its dwell."""
         since, awaited = self.held_since_ns, _AWAITED[self.state]
         return since is not None and _passed(since, awaited.dwell_ms(facts.policy), facts)
 
-    def timed_out(self, facts: Facts) -> bool:
+    def timed_out(self, facts: MachineInputs) -> bool:
         """This state has lasted as long as the policy lets it."""
         return _passed(self.entered_ns, _TIMED[self.state](facts.policy), facts)
 
@@ -283,56 +283,56 @@ class Machine:
 # -- what the facts mean ------------------------------------------------------------------------
 
 
-def _passed(since_ns: int, dwell_ms: int, facts: Facts) -> bool:
+def _passed(since_ns: int, dwell_ms: int, facts: MachineInputs) -> bool:
     return facts.now_ns - since_ns >= dwell_ms * 1_000_000
 
 
-def _gapless(reading: Reading) -> bool:
+def _gapless(reading: TruthReading) -> bool:
     return reading.outstanding == 0 and reading.unrecoverable == 0
 
 
-def _gap_past_grace(facts: Facts) -> bool:
+def _gap_past_grace(facts: MachineInputs) -> bool:
     """S2: a gap may not outlive its grace in HEALTHY, so its grace is all the dwell it has."""
     reading = facts.reading
     aged = reading.outstanding > 0 and reading.gap_age_ms >= facts.policy.replay.gap_grace_ms
     return aged or reading.unrecoverable > 0
 
 
-def _alarmed(facts: Facts) -> bool:
+def _alarmed(facts: MachineInputs) -> bool:
     low = facts.reading.similarity < facts.policy.similarity.alarm
     return low and facts.path_up and facts.venue_seen
 
 
-def _doubtful(facts: Facts) -> bool:
+def _doubtful(facts: MachineInputs) -> bool:
     return facts.in_flight_at_failure or _ambiguous(facts)
 
 
-def _ambiguous(facts: Facts) -> bool:
+def _ambiguous(facts: MachineInputs) -> bool:
     reading = facts.reading
     return not _gapless(reading) or reading.similarity < facts.policy.similarity.target
 
 
-def _parity(facts: Facts) -> bool:
+def _parity(facts: MachineInputs) -> bool:
     reading, target = facts.reading, facts.policy.similarity.target
     agreed = reading.similarity >= target and reading.quantity >= target
     return agreed and _gapless(reading) and facts.complete_past_failure
 
 
-def _proven(facts: Facts) -> bool:
+def _proven(facts: MachineInputs) -> bool:
     trusted = facts.confidence >= facts.policy.recovery.reentry_confidence
     return facts.path_up and trusted and _parity(facts)
 
 
-def _sla(facts: Facts) -> bool:
+def _sla(facts: MachineInputs) -> bool:
     trusted = facts.confidence >= facts.policy.recovery.stable_confidence
     return facts.path_up and trusted and facts.reading.ambiguous == 0 and not _ambiguous(facts)
 
 
-def _silent(machine: Machine, facts: Facts) -> bool:
+def _silent(machine: Machine, facts: MachineInputs) -> bool:
     return _gap_past_grace(facts) or machine.held(facts)
 
 
-def _hopeless(machine: Machine, facts: Facts) -> bool:
+def _hopeless(machine: Machine, facts: MachineInputs) -> bool:
     """This recovery will not converge: it failed, no replay can do it, or it lost what it had."""
     reading = facts.reading
     unproven = reading.unrecoverable > 0 and not facts.snapshot_under_way
@@ -340,13 +340,13 @@ def _hopeless(machine: Machine, facts: Facts) -> bool:
     return facts.recovery_failed or unproven or lost
 
 
-def _lost(_: Machine, facts: Facts) -> bool:
+def _lost(_: Machine, facts: MachineInputs) -> bool:
     reading, policy = facts.reading, facts.policy
     untrusted = facts.confidence < policy.recovery.exit_confidence
     return untrusted or not _gapless(reading) or reading.similarity < policy.similarity.alarm
 
 
-def _begun(_: Machine, facts: Facts) -> bool:
+def _begun(_: Machine, facts: MachineInputs) -> bool:
     """Replay or snapshot; with a range that no replay can bring, only a snapshot counts (R17)."""
     replaying = facts.recovery_begun and facts.reading.unrecoverable == 0
     return facts.path_up and (replaying or facts.snapshot_under_way or _parity(facts))
@@ -355,7 +355,7 @@ def _begun(_: Machine, facts: Facts) -> bool:
 class Awaited(NamedTuple):
     """What must hold in a state, without a break, for a dwell."""
 
-    holds: Callable[[Facts], bool]
+    holds: Callable[[MachineInputs], bool]
     dwell_ms: Callable[[Policy], int]
 
 
@@ -370,7 +370,7 @@ _TIMED: Final[dict[State, Callable[[Policy], int]]] = {
 }
 """States that time alone ends, counted from their entry."""
 
-_HOLDS: Final[dict[Signal, Callable[[Machine, Facts], bool]]] = {
+_HOLDS: Final[dict[Signal, Callable[[Machine, MachineInputs], bool]]] = {
     Signal.SILENT_DIVERGENCE: _silent,
     Signal.AMBIGUITY: lambda _, facts: _doubtful(facts),
     Signal.PARITY_UNPROVEN: Machine.timed_out,

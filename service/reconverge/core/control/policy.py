@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reconverge.core.messages.effects import PolicyRef, State
 from reconverge.core.messages.wire import NAME_LENGTH_MAX
+from reconverge.core.venue import Limits
 
 Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
@@ -192,6 +193,16 @@ class Policy(Section):
         content = orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)
         return PolicyRef(
             id=self.id, version=self.version, hash=hashlib.sha256(content).hexdigest()[:16]
+        )
+
+    @property
+    def limits(self) -> Limits:
+        """What of it bounds truth, which knows no policy: resends and attempts (R12, R18)."""
+        replay = self.replay
+        return Limits(
+            replay.resend_timeout_ms * 1_000_000,
+            replay.attempts_max,
+            replay.attempts_window_ms * 1_000_000,
         )
 
 

@@ -1,7 +1,8 @@
 """Which order a report is about (R22): found, made, or two records recognised as one."""
 
-from typing import Final, Literal, NamedTuple
+from typing import Final
 
+from reconverge.core.findings import Finding
 from reconverge.core.messages.events import OrderReport, StreamEvent
 from reconverge.core.orders.counts import Counts
 from reconverge.core.orders.index import Index, Order, real_id, real_order_id
@@ -16,20 +17,6 @@ STATUS: Final = EXEC_ROWS["order_status"]
 
 class OrdersFull(Exception):
     """A bound of this session's order truth is reached; the event that met it changed nothing."""
-
-
-Kind = Literal[
-    "duplicate_client_id", "identity_conflict", "mass_cancel_incomplete", "requests_full",
-    "snapshot_incomplete", "unidentified_report", "unknown_execution", "unknown_order_attested",
-]  # fmt: skip
-
-
-class Finding(NamedTuple):
-    """An oddity worth a person's notice. ``kind`` is stable; ``detail`` is for reading."""
-
-    kind: Kind
-    order: str
-    detail: str
 
 
 Source = str | None | tuple[str | None, str]

@@ -13,6 +13,7 @@ operator's. A disconnect, a timeout or a failed snapshot moves nothing (R26).
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, Self
 
+from reconverge.core.findings import Finding, OrderKind
 from reconverge.core.messages import events
 from reconverge.core.messages.events import ExecutionReport, OrderReport, StreamEvent
 from reconverge.core.messages.units import nanos
@@ -22,9 +23,7 @@ from reconverge.core.orders.identity import (
     NEW,
     ORDERS_MAX,
     STATUS,
-    Finding,
     Identity,
-    Kind,
     OrdersFull,
 )
 from reconverge.core.orders.index import Index, Order, Request, RequestKind, real_order_id
@@ -34,7 +33,7 @@ from reconverge.core.orders.snapshots import Snapshot, Snapshots
 from reconverge.core.orders.table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
 from reconverge.core.orders.view import FORMER, NEXT, View, ending, take
 
-__all__ = ["ORDERS_MAX", "Disagreement", "Finding", "Orders", "OrdersFull"]
+__all__ = ["ORDERS_MAX", "Disagreement", "Orders", "OrdersFull"]
 
 REQUESTS_MAX: Final = 32
 """Requests in flight followed for one order. A router that sends more does not wait for answers at
@@ -384,7 +383,7 @@ class Orders:
         for snapshot in self._snapshots.open.values():
             snapshot.spared.setdefault(order)
 
-    def _odd(self, kind: Kind, order: str, detail: str) -> None:
+    def _odd(self, kind: OrderKind, order: str, detail: str) -> None:
         self.findings.append(Finding(kind, order, detail))
 
     # -- the session ----------------------------------------------------------------------------

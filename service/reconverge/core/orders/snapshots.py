@@ -7,6 +7,7 @@ business of ``orders``. An incomplete or failed one says nothing of orders that 
 
 from typing import Final
 
+from reconverge.core.findings import Finding
 from reconverge.core.messages.events import (
     MassCancelReport,
     MassStatusBegin,
@@ -14,7 +15,6 @@ from reconverge.core.messages.events import (
     MassStatusRow,
 )
 from reconverge.core.messages.units import nanos
-from reconverge.core.orders.identity import Finding
 from reconverge.core.orders.index import Order, Request
 
 UNDER_WAY_MAX: Final = 16

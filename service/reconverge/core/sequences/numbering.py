@@ -9,7 +9,7 @@ findings.
 from collections.abc import Iterator
 from typing import Any, Final
 
-from reconverge.core.findings import Finding, Kind
+from reconverge.core.findings import Finding, SequenceKind
 from reconverge.core.messages.events import StreamEvent
 from reconverge.core.sequences.resend import Recovery, Resend
 from reconverge.core.sequences.watermark import COLD, Watermark
@@ -48,7 +48,7 @@ class Numbering(Watermark):
         self.recovery = Recovery()
         self.full_told = False
 
-    def note(self, kind: Kind, detail: str) -> None:
+    def note(self, kind: SequenceKind, detail: str) -> None:
         """Tell the session."""
         where = "" if self.segment is None else f" (segment {self.segment})"
         self.findings.append(Finding(kind, self.channel, detail + where))

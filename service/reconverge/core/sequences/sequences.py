@@ -8,7 +8,7 @@ our numbers. docs/sequences.md explains both.
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
-from reconverge.core.findings import Finding, Kind
+from reconverge.core.findings import Finding
 from reconverge.core.messages.events import (
     Disconnect,
     GapFill,
@@ -30,7 +30,7 @@ from reconverge.core.sequences.resend import Attempts
 from reconverge.core.sequences.watermark import COLD
 from reconverge.core.venue import Limits, Venue
 
-__all__ = ["SOURCES_MAX", "Finding", "Kind", "Sequences"]
+__all__ = ["SOURCES_MAX", "Sequences"]
 
 SOURCES_MAX: Final = 256
 """Numberings of one session.
