@@ -14,6 +14,7 @@ from reconverge.core.control import diagram, notices
 from reconverge.core.orders import table as order_table
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
+from tests import rooms
 from tests.core import order_pages, policy_pages, sequence_pages
 from tests.demo import pages as demo_pages
 
@@ -39,6 +40,9 @@ REGIONS: dict[str, Callable[[], str]] = {
     "sequence-findings": sequence_pages.findings,
     "sequence-rules": sequence_pages.rules,
     "sequence-venues": sequence_pages.venues,
+    "rooms": lambda: rooms.table(rooms.HOUSE),
+    "rooms-core": lambda: rooms.table(rooms.CORE),
+    "rooms-stream": lambda: rooms.table(rooms.STREAM),
     "settings": settings.table,
     "tap-mapping": mapping.table,
 }

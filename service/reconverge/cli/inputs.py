@@ -46,9 +46,6 @@ def policy_or_end(file: Path | None) -> Policy:
 def venues() -> Mapping[str, Venue]:
     """The venue profiles that come with the package, by id."""
     folder = files(reconverge).joinpath("venues")
-    found = [
-        parse_venue(tomllib.loads(file.read_text(encoding="utf-8")))
-        for file in sorted(folder.iterdir(), key=lambda file: file.name)
-        if file.name.endswith(".toml")
-    ]
-    return {venue.id: venue for venue in found}
+    profiles = (file for file in folder.iterdir() if file.name.endswith(".toml"))
+    found = [parse_venue(tomllib.loads(file.read_text(encoding="utf-8"))) for file in profiles]
+    return {venue.id: venue for venue in sorted(found, key=lambda venue: venue.id)}
