@@ -4,6 +4,8 @@
     > replace Y X 12000                    a request to replace X, id Y, total quantity 12000
     > cancel Y X                           a request to cancel X, id Y
     > mass-cancel M                        a mass cancel, id M
+    > unmodelled X [sym:S]                 a new order of unknown size, id X
+    > unmodelled Y X                       a change of X that cannot be modelled, id Y
     < X new new 10000 0 10000              a report: ids, ExecType, OrdStatus, OrderQty, CumQty,
     < Y,X trade partially_filled 10000 1000 9000 1000       LeavesQty, LastQty; `-` where absent
     < no Y,X partially_filled              cancel reject
@@ -83,6 +85,14 @@ def _request(words: list[str], options: Fields) -> tuple[type[StreamEvent], Fiel
             return events.CancelRequest, fields | {"order_id": options.get("order")}
         case ["mass-cancel", cl_ord_id]:
             return events.MassCancelRequest, {"cl_ord_id": cl_ord_id}
+        case ["unmodelled", cl_ord_id, *former]:
+            return events.UnmodelledRequest, {
+                "cl_ord_id": cl_ord_id,
+                "orig_cl_ord_id": former[0] if former else None,
+                "symbol": options.get("sym"),
+                "msg_type": "s",
+                "reason": "a cross",
+            }
     raise AssertionError(words)
 
 

@@ -179,6 +179,14 @@ class Vocabulary:
     def _mass_cancel(self, words: Words, _: str) -> Fields:
         return {"type": "mass_cancel_request", "cl_ord_id": words.take()}
 
+    def _unmodelled(self, words: Words, _: str) -> Fields:
+        former, name = words.after("of"), words.take()
+        self.roots[name] = self.roots.get(former or name, former or name)
+        return {
+            "type": "unmodelled_request", "cl_ord_id": name, "orig_cl_ord_id": former,
+            "msg_type": words.settings.pop("msg_type", "s"), "reason": "a cross",
+        }  # fmt: skip
+
     def _price(self, name: str) -> str:
         return self.prices.get(self.roots.get(name, name), "10")
 
@@ -385,7 +393,7 @@ _PLAIN: Final = {
 Handler = Callable[[Vocabulary, Words, str], Fields]
 _SENT: Final[dict[str, Handler]] = {
     "new": Vocabulary._new_order, "replace": Vocabulary._request, "cancel": Vocabulary._request,
-    "mass-cancel": Vocabulary._mass_cancel,
+    "mass-cancel": Vocabulary._mass_cancel, "unmodelled": Vocabulary._unmodelled,
 }  # fmt: skip
 _SESSION: Final[dict[str, Handler]] = {
     **dict.fromkeys(_PLAIN, Vocabulary._plain),

@@ -146,6 +146,23 @@ class MassCancelRequest(StreamEvent, tag="mass_cancel_request", frozen=True, kw_
     symbol: Annotated[Text | None, says("Only orders in this instrument; null for all.")] = None
 
 
+class UnmodelledRequest(StreamEvent, tag="unmodelled_request", frozen=True, kw_only=True):
+    """A request left us that the contract cannot hold, so its size is unknown (R37).
+
+    A cross, a cash amount, an unknown side, a type of the venue's own. In flight until the venue
+    answers, like any other request.
+    """
+
+    cl_ord_id: Annotated[Text, says("Our id of the request (FIX 11, or what the type has for it).")]
+    orig_cl_ord_id: Annotated[
+        Text | None, says("Order that it is about (FIX 41); null for a new order.")
+    ] = None
+    symbol: Annotated[Text | None, says("Instrument, where it is stated and only one.")] = None
+    side: Annotated[Side | None, says("Direction, where it is stated and only one.")] = None
+    msg_type: Annotated[Text, says("Message type (FIX 35) as the venue names it.")]
+    reason: Annotated[Text, says("Why it cannot be held: the field and what stands in it.")]
+
+
 # --------------------------------------------------------------------------------------------------
 # ------------- Orders: what the venue says --------------------------------------------------------
 # -------------------------------------------------------
@@ -399,9 +416,10 @@ class NotApplied(StreamEvent, tag="not_applied", frozen=True, kw_only=True):
 
 
 OrderStreamEvent = (
-    NewOrder | ReplaceRequest | CancelRequest | MassCancelRequest | ExecutionReport
-    | CancelReject | RequestReject | MassCancelReport | MassStatusBegin | MassStatusRow
-    | MassStatusEnd | Logon | Logout | Disconnect | Heartbeat | HeartbeatMissed | OtherMessage
+    NewOrder | ReplaceRequest | CancelRequest | MassCancelRequest | UnmodelledRequest
+    | ExecutionReport | CancelReject | RequestReject | MassCancelReport
+    | MassStatusBegin | MassStatusRow | MassStatusEnd
+    | Logon | Logout | Disconnect | Heartbeat | HeartbeatMissed | OtherMessage
     | GapOpened | ResendRequested | ResendRejected | ResendCompleted | GapFill | SequenceReset
     | GatewaySwitched | NotApplied
 )  # fmt: skip

@@ -20,24 +20,28 @@ from reconverge.core.messages.units import nanos
 from reconverge.core.orders import store
 from reconverge.core.orders.counts import Counts, Disagreement
 from reconverge.core.orders.identity import (
-    NEW,
     ORDERS_MAX,
     STATUS,
     Identity,
     OrdersFull,
 )
 from reconverge.core.orders.index import Index, Order, Request, RequestKind, real_order_id
+from reconverge.core.orders.legs import leg_of
 from reconverge.core.orders.requests import Requests, sent_key
 from reconverge.core.orders.similarity import Grace, Tally
 from reconverge.core.orders.snapshots import Snapshot, Snapshots
 from reconverge.core.orders.table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
-from reconverge.core.orders.view import FORMER, NEXT, View, ending, take
+from reconverge.core.orders.view import View, take
 
 __all__ = ["ORDERS_MAX", "Disagreement", "Orders", "OrdersFull"]
 
 REQUESTS_MAX: Final = 32
 """Requests in flight followed for one order. A router that sends more does not wait for answers at
 all; the order is ambiguous as a whole already."""
+
+UNKNOWN_SIZE: Final = 0
+"""Quantity of a request that states none that we can hold. It counts as one order in flight, not by
+its quantity (R37, R39)."""
 
 
 class Orders:
@@ -122,6 +126,18 @@ class Orders:
     # -- requests -------------------------------------------------------------------------------
 
     def _new_order(self, event: events.NewOrder, now_ns: int) -> None:
+        price = event.price or event.mid
+        self._submit(event, event.symbol, nanos(event.qty), price, event.parent_id, now_ns)
+
+    def _submit(
+        self,
+        event: events.NewOrder | events.UnmodelledRequest,
+        symbol: str | None,
+        qty: int,
+        price: str | None,
+        parent_id: str | None,
+        now_ns: int,
+    ) -> None:
         cl_ord_id = event.cl_ord_id
         order = self._index.by_cl_ord_id.get(cl_ord_id)
         if order is not None:
@@ -133,41 +149,50 @@ class Orders:
                 self._odd("duplicate_client_id", order.name, "another new order carries it")
                 return
         if order is None:
-            order = self._identity.create(event.symbol)
+            order = self._identity.create(symbol)
             self._index.name_client(order, cl_ord_id)
-        elif not order.tally.symbol:
-            self.counts.learn_symbol(order, event.symbol)
+        elif symbol is not None and not order.tally.symbol:
+            self.counts.learn_symbol(order, symbol)
         was = _standing(order)
         order.submitted = True
         entry = order.entry
         if entry.state == "unknown":
             entry.state = "sent"
-            entry.qty = nanos(event.qty)
-            self._requests.send("new", cl_ord_id, order, entry.qty, event, now_ns)
-        price = event.price or event.mid
+            entry.qty = qty
+            self._requests.send("new", cl_ord_id, order, qty, event, now_ns)
         if price is not None and not order.price:
             order.price = abs(nanos(price))
-        if order.parent_id is None and event.parent_id is not None:
-            self.counts.learn_parent(order, event.parent_id)
+        if order.parent_id is None and parent_id is not None:
+            self.counts.learn_parent(order, parent_id)
         self._spare(order)
         self.counts.moved(order, *was, now_ns)
 
+    def _unmodelled_request(self, event: events.UnmodelledRequest, now_ns: int) -> None:
+        """A request of unknown size is in flight like any other (R37)."""
+        if event.orig_cl_ord_id is None:
+            self._submit(event, event.symbol, UNKNOWN_SIZE, None, None, now_ns)
+        else:
+            self._change(event, event.orig_cl_ord_id, None, "replace", UNKNOWN_SIZE, now_ns)
+
     def _replace_request(self, event: events.ReplaceRequest, now_ns: int) -> None:
-        self._change_request(event, "replace", nanos(event.qty), now_ns)
+        order_id = real_order_id(event.order_id)
+        self._change(event, event.orig_cl_ord_id, order_id, "replace", nanos(event.qty), now_ns)
 
     def _cancel_request(self, event: events.CancelRequest, now_ns: int) -> None:
-        self._change_request(event, "cancel", 0, now_ns)
+        order_id = real_order_id(event.order_id)
+        self._change(event, event.orig_cl_ord_id, order_id, "cancel", 0, now_ns)
 
-    def _change_request(
+    def _change(
         self,
-        event: events.ReplaceRequest | events.CancelRequest,
+        event: events.ReplaceRequest | events.CancelRequest | events.UnmodelledRequest,
+        former: str,
+        order_id: str | None,
         kind: RequestKind,
         qty: int,
         now_ns: int,
     ) -> None:
         """A request about an order. One for an order that ended for good waits for nothing."""
-        order_id = real_order_id(event.order_id)
-        order = self._index.by_cl_ord_id.get(event.orig_cl_ord_id)
+        order = self._index.by_cl_ord_id.get(former)
         if order is None and order_id is not None:
             order = self._index.by_order_id.get(order_id)
         known = self._index.by_cl_ord_id.get(event.cl_ord_id)
@@ -182,7 +207,7 @@ class Orders:
         elif len(order.requests) >= REQUESTS_MAX:
             self._odd("requests_full", order.name, f"{REQUESTS_MAX} are in flight")
             return
-        self._index.name_client(order, event.orig_cl_ord_id)
+        self._index.name_client(order, former)
         self._index.name_client(order, event.cl_ord_id)
         was = _standing(order)
         if order.entry.state not in FINAL:
@@ -267,7 +292,7 @@ class Orders:
         price_was, requested_was = order.price, order.requested
         cum_was = view.cum
         chained = len(order.cl_ord_ids) > 1 or order.former_ids
-        leg = _leg(order, view, other, report, row) if chained else 0
+        leg = leg_of(order, view, other, report, row) if chained else 0
         mark = self._marks.mark(report)
         current = take(view, report, row, mark, other.qty, leg)
         price = report.price
@@ -428,47 +453,13 @@ def _may_return(order: Order) -> bool:
     return order.over and order.entry.state in FINAL
 
 
-def _leg(order: Order, view: View, other: View, report: OrderReport, row: ExecRow) -> int:
-    """Which leg a report is of: ``FORMER`` (R30), 0, or ``NEXT``, which then is the view's."""
-    named = report.cl_ord_id
-    if row.names == "request" and report.orig_cl_ord_id is not None:
-        named = report.orig_cl_ord_id
-    at = -1 if named is None else order.position(named)
-    if at < 0:
-        if report.order_id in order.former_ids:
-            return FORMER
-        if named is None:  # it is of the leg in force, and ends that
-            view.leg = max(view.leg, other.leg)
-        return 0
-    if at > view.leg and row.names == "order" and _confirms(order, other, report, row, at):
-        view.leg = at
-        if view.state in FINAL:
-            view.state = "sent"  # what ended was the leg before
-        return NEXT
-    if at > view.leg and ending(report, row) is not None:
-        view.leg = at  # whatever it was called, this is what ended: no word on it comes after
-    return FORMER if at < view.leg else 0
-
-
-def _confirms(order: Order, other: View, report: OrderReport, row: ExecRow, at: int) -> bool:
-    """Does a report that names a later client id show that this is the leg in force?
-
-    A cancel request's id never becomes a leg, though some venues put it on reports meanwhile.
-    """
-    if row is _REPLACED or (row is NEW and report.orig_cl_ord_id is not None) or at <= other.leg:
-        return True
-    named = order.cl_ord_ids[at]
-    asked = any(r.kind == "replace" and r.cl_ord_id == named for r in order.requests)
-    return asked and report.ord_status not in {"pending_replace", "pending_cancel"}
-
-
 _REJECTED: Final = EXEC_ROWS["rejected"]
-_REPLACED: Final = EXEC_ROWS["replaced"]
 _HANDLERS: Final[dict[type, Callable[[Orders, Any, int], None]]] = {
     events.NewOrder: Orders._new_order,
     events.ReplaceRequest: Orders._replace_request,
     events.CancelRequest: Orders._cancel_request,
     events.MassCancelRequest: Orders._mass_cancel_request,
+    events.UnmodelledRequest: Orders._unmodelled_request,
     events.ExecutionReport: Orders._execution_report,
     events.CancelReject: Orders._cancel_reject,
     events.RequestReject: Orders._request_reject,

@@ -128,6 +128,13 @@ MESSAGE_ROWS: Final = (
     MessageRow("replace_request", "", "", "begins", "R21"),
     MessageRow("cancel_request", "", "", "begins", "R30"),
     MessageRow("mass_cancel_request", "", "", "begins, for no order in particular"),
+    MessageRow(
+        "unmodelled_request",
+        "as a new order or a replace, of unknown quantity",
+        "",
+        "begins",
+        "R37",
+    ),
     MessageRow("cancel_reject", "", "", "ends the rejected request", "R27"),
     MessageRow(
         "request_reject", "an order that was only sent ends", "", "ends the rejected request", "R27"
