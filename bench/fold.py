@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 from bench.plain_decoding import plain_decode
 from bench.report import Row, Target, interleaved
 from bench.traffic import BEGIN_NS, Record, recorded, records
-from reconverge.core.control.policy import Policy
+from reconverge.core.control import Policy
 from reconverge.core.messages.decode import decode
 from reconverge.core.messages.desk import PolicyChange
 from reconverge.core.messages.wire import BROADCAST

@@ -10,7 +10,7 @@ from typing import Final
 
 from bench.report import Row, Target, interleaved
 from bench.traffic import Desk, traded, trading
-from reconverge.core.control.policy import Policy
+from reconverge.core.control import Policy
 from reconverge.core.partition import Partition
 from reconverge.demo.recording import Input
 from reconverge.stream.options import Limits

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import reconverge
-from reconverge.core.control.policy import Policy
+from reconverge.core.control import Policy
 from tests.cli.conftest import Run
 
 COMMANDS = ("run", "replay", "watch", "schema", "topics", "doctor", "safe-mode", "attest")

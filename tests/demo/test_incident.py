@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from reconverge.core.control.machine import RISING
-from reconverge.core.control.policy import Policy, PolicyRefused, differences
+from reconverge.core.control import RISING, Policy, PolicyRefused, differences
 from reconverge.core.messages.effects import State
 from reconverge.demo.account import Order, Unfinished, account
 from reconverge.demo.picture import draw

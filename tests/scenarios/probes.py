@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from typing import Final
 
-from reconverge.core.control.cap import catchup_multiple, shortfall_expected
-from reconverge.core.control.confidence import confidence
+from reconverge.core.control import catchup_multiple, confidence, shortfall_expected
 from reconverge.core.messages.effects import Episode
 from reconverge.core.messages.units import decimal_text
 from reconverge.core.messages.wire import plain

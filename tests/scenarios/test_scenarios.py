@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconverge.core.control.machine import TABLE
+from reconverge.core.control import TABLE
 from tests.scenarios.transcript import HERE, Scenario
 
 SCENARIOS = sorted(HERE.glob("*.txt"))

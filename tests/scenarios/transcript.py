@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from reconverge.core.control.policy import parse
+from reconverge.core.control import parse
 from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, ShadowCap, Transition
 from reconverge.core.messages.wire import encode
 from reconverge.core.partition import Partition, Rejected

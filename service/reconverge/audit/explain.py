@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from reconverge.audit.outputs import parsed
 from reconverge.audit.past import Gone, Past
-from reconverge.core.control.confidence import confidence
+from reconverge.core.control import confidence
 from reconverge.core.messages.decode import Undecodable, decode
 from reconverge.core.messages.effects import Cap, Transition
 from reconverge.core.messages.events import Event

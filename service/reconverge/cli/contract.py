@@ -11,7 +11,7 @@ from rich.table import Table
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.contract import publish
-from reconverge.core.control.policy import PolicyRefused, Problem, differences
+from reconverge.core.control import PolicyRefused, Problem, differences
 from reconverge.core.messages.wire import plain
 
 policy_app = typer.Typer(no_args_is_help=True, help="Check, compare and apply policies.")

@@ -21,7 +21,7 @@ from reconverge.cli.kafka import Unreachable, administration, partition_counts, 
 from reconverge.config.connection import connection
 from reconverge.config.settings import Settings, SettingsRefused
 from reconverge.config.topics import INPUTS, TOPICS
-from reconverge.core.control.policy import PolicyRefused
+from reconverge.core.control import PolicyRefused
 
 Verdict = Literal["ok", "warning", "failed", "skipped"]
 

@@ -9,7 +9,7 @@ from typing import Any
 import reconverge
 from reconverge.cli.exits import Exit, leave
 from reconverge.config.settings import Settings, SettingsRefused, load
-from reconverge.core.control.policy import Policy, PolicyRefused, Problem, parse
+from reconverge.core.control import Policy, PolicyRefused, Problem, parse
 from reconverge.core.venue import Venue, parse_venue
 
 

@@ -18,7 +18,7 @@ from reconverge.cli.auditing import auditing
 from reconverge.cli.exits import Exit, leave
 from reconverge.config.connection import connection
 from reconverge.config.settings import Settings, SettingsRefused
-from reconverge.core.control.policy import Policy
+from reconverge.core.control import Policy
 from reconverge.core.partition import Partition
 from reconverge.ops.http import Port, application
 from reconverge.ops.logging import configure

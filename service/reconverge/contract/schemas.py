@@ -5,7 +5,7 @@ from typing import Any, Final, get_args
 import msgspec
 from pydantic.json_schema import GenerateJsonSchema
 
-from reconverge.core.control.policy import Policy
+from reconverge.core.control import Policy
 from reconverge.core.messages.effects import Effect
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import Message, kind

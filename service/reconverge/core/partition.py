@@ -12,7 +12,7 @@ from typing import Any, Final, Self
 
 from msgspec import convert
 
-from reconverge.core.control.policy import Policy, PolicyBook, PolicyRefused, parse
+from reconverge.core.control import Policy, PolicyBook, PolicyRefused, parse
 from reconverge.core.messages.desk import Attestation, PolicyChange, SafeMode
 from reconverge.core.messages.effects import Effect
 from reconverge.core.messages.events import Event

@@ -8,9 +8,7 @@ weighing only once a batch.
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Final
 
-from reconverge.core.control.control import Control
-from reconverge.core.control.notices import CONSEQUENCES
-from reconverge.core.control.policy import PolicyBook
+from reconverge.core.control import CONSEQUENCES, Control, PolicyBook
 from reconverge.core.messages import effects
 from reconverge.core.messages.desk import Attestation, ParentDone, ParentOrder, ProfileAck, SafeMode
 from reconverge.core.messages.effects import Effect

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Final, NamedTuple, cast
 
-from reconverge.core.control.policy import Policy, parse
+from reconverge.core.control import Policy, parse
 from reconverge.core.messages.desk import SchedulePoint
 from reconverge.core.messages.events import (
     Disconnect,

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from reconverge.core.control.policy import Policy, parse
+from reconverge.core.control import Policy, parse
 from reconverge.core.messages.events import Event, Logon, NewOrder, ParentOrder
 
 SPEED_MAX: Final = 20

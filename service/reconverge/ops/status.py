@@ -3,9 +3,7 @@
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
-from reconverge.core.control.cap import catchup_multiple
-from reconverge.core.control.confidence import DIGITS, confidence
-from reconverge.core.control.machine import FROZEN
+from reconverge.core.control import DIGITS, FROZEN, catchup_multiple, confidence
 from reconverge.core.messages.wire import plain
 from reconverge.core.sequences.numbering import Numbering
 from reconverge.core.session import Session

@@ -2,5 +2,40 @@
 
 In here: the thresholds (``policy``), what control reads from truth and how much of it is trusted
 (``confidence``), the state machine (``machine``), caps (``cap``), the record of an episode
-(``episode``), and all of them wired for one session (``control``). Nothing in here changes truth.
+(``episode``), what follows from each notice of truth (``notices``), and all of them wired for one
+session (``control``). Nothing in here changes truth. The names below are all that others use.
 """
+
+from reconverge.core.control.cap import catchup_multiple, shortfall_expected
+from reconverge.core.control.confidence import DIGITS, Confidence, TruthReading, confidence
+from reconverge.core.control.control import Control
+from reconverge.core.control.machine import FROZEN, RISING, TABLE
+from reconverge.core.control.notices import CONSEQUENCES
+from reconverge.core.control.policy import (
+    Policy,
+    PolicyBook,
+    PolicyRefused,
+    Problem,
+    differences,
+    parse,
+)
+
+__all__ = [
+    "CONSEQUENCES",
+    "DIGITS",
+    "FROZEN",
+    "RISING",
+    "TABLE",
+    "Confidence",
+    "Control",
+    "Policy",
+    "PolicyBook",
+    "PolicyRefused",
+    "Problem",
+    "TruthReading",
+    "catchup_multiple",
+    "confidence",
+    "differences",
+    "parse",
+    "shortfall_expected",
+]
