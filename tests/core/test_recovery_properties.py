@@ -50,7 +50,7 @@ class Checked(Scenario):
         before = _decided(session)
         super()._apply(sources, verb, *words)
         assert _decided(session) == before, "S8: a reconnect alone"
-        assert session.truth.path_up
+        assert session.truth.path.up
 
     def _settle(self, now_ns: int) -> None:
         before = len(self.effects)

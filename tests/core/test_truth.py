@@ -2,10 +2,11 @@
 
 import pytest
 
-from reconverge.core import truth
+from reconverge.core import parents
 from reconverge.core.control.policy import parse
+from reconverge.core.parents import Parent
 from reconverge.core.partition import Partition
-from reconverge.core.truth import Parent, Truth
+from reconverge.core.truth import Truth
 from reconverge.core.venue import Limits
 from tests.scenarios.transcript import Scenario
 from tests.scenarios.words import SECOND_NS, START_NS
@@ -59,7 +60,7 @@ def failures(script: str) -> int:
     ],
 )
 def test_what_each_event_makes_of_the_path(script: str, path_up: bool | None) -> None:
-    assert told(script).path_up is path_up
+    assert told(script).path.up is path_up
 
 
 @pytest.mark.parametrize(
@@ -88,8 +89,8 @@ def test_a_failure_may_be_the_first_that_is_heard(script: str) -> None:
 
 def test_an_unknown_path_is_up_from_the_first_word_of_the_venue() -> None:
     up = told("+0 entry< logon\n+1 entry< missed\n+1 entry< new A 0/100")
-    assert up.path_up
-    assert not up.failed
+    assert up.path.up
+    assert not up.path.failed
 
 
 # -- freshness -----------------------------------------------------------------------------------
@@ -161,9 +162,9 @@ def test_a_schedule_is_a_staircase() -> None:
 
 @pytest.mark.source
 def test_the_oldest_parent_goes_when_there_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(truth, "PARENTS_MAX", 2)
+    monkeypatch.setattr(parents, "PARENTS_MAX", 2)
     script = "+0 entry< logon\n" + "".join(f"+0 parents parent {p} 10 0:10\n" for p in "ABAC")
-    assert list(told(script).parents) == ["A", "C"]  # A came again after B
+    assert list(told(script).parents.by_id) == ["A", "C"]  # A came again after B
 
 
 def test_the_wildest_parent_bounds_the_catch_up() -> None:
@@ -171,12 +172,12 @@ def test_the_wildest_parent_bounds_the_catch_up() -> None:
         "+0 parents parent A 10 0:10 sigma_bps=90\n+0 parents parent B 10 0:10 sigma_bps=210\n"
         "+0 parents parent C 10 0:10"
     )
-    assert kept.sigma_bps(157.0) == 210
-    kept.end_parent("B")
-    assert kept.sigma_bps(157.0) == 90
-    kept.end_parent("B")  # the desk may say so twice
-    kept.end_parent("A")
-    assert kept.sigma_bps(157.0) == 157
+    assert kept.parents.sigma_bps(157.0) == 210
+    kept.parents.end("B")
+    assert kept.parents.sigma_bps(157.0) == 90
+    kept.parents.end("B")  # the desk may say so twice
+    kept.parents.end("A")
+    assert kept.parents.sigma_bps(157.0) == 157
 
 
 def test_backlog_is_scheduled_less_executed_and_never_negative() -> None:

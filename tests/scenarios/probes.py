@@ -22,7 +22,7 @@ def answer(partition: Partition, name: str, words: list[str], now_ns: int) -> st
 
 
 def _state(session: Session, _: list[str], __: int) -> str:
-    path = {True: "up", False: "down", None: "unknown"}[session.truth.path_up]
+    path = {True: "up", False: "down", None: "unknown"}[session.truth.path.up]
     latch = ", safe mode" if session.truth.safe_mode else ""
     parked = f", parked: {session.truth.parked}" if session.truth.parked else ""
     return f"{session.control.machine.state}, path {path}{latch}{parked}"
@@ -131,7 +131,7 @@ def _backlog(session: Session, _: list[str], now_ns: int) -> str:
 
 def _multiple(session: Session) -> float:
     control = session.control
-    sigma_bps = session.truth.sigma_bps(control.policy.catch_up.sigma_bps)
+    sigma_bps = session.truth.parents.sigma_bps(control.policy.catch_up.sigma_bps)
     return catchup_multiple(control.machine.state, sigma_bps, control.policy)
 
 

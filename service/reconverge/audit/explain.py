@@ -219,7 +219,7 @@ def _line(value: bytes | None) -> str:
 def _signs(session: Session) -> Iterator[tuple[Part, Any]]:
     """What tells that a part has moved."""
     truth, total = session.truth, session.truth.orders.total
-    yield ("session", "path"), (truth.path_up, truth.failed)
+    yield ("session", "path"), (truth.path.up, truth.path.failed)
     yield ("session", "latches"), (truth.safe_mode, truth.parked)
     yield ("component", "similarity"), (total.both, total.union)
     yield ("component", "quantity"), (total.difference, total.sum_max)

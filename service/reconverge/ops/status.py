@@ -71,7 +71,7 @@ def status(session: Session, now_ns: int) -> SessionStatus:
         state=state.value,
         cap=control.cap,
         catchup_multiple_max=catchup_multiple(
-            state, truth.sigma_bps(control.policy.catch_up.sigma_bps), control.policy
+            state, truth.parents.sigma_bps(control.policy.catch_up.sigma_bps), control.policy
         ),
         freeze_expansion=state in FROZEN,
         safe_mode=truth.safe_mode,

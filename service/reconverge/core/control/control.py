@@ -26,7 +26,8 @@ from reconverge.core.findings import SessionNotice
 from reconverge.core.messages import effects
 from reconverge.core.messages.effects import Cap, Effect, ShadowCap, State, SymbolCap
 from reconverge.core.orders.similarity import Grace
-from reconverge.core.truth import SourceSummary, Truth
+from reconverge.core.sources import SourceSummary
+from reconverge.core.truth import Truth
 
 MOVES_MAX: Final = 2 * len(State)
 """Moves in one settling. A way there and back is the longest that the facts of one moment allow;
@@ -122,7 +123,7 @@ class Control:
         self._moved(move, notice.detail, now_ns)
         if self.episode is not None:
             self.episode.failed(notice.event_ns, now_ns)
-            if truth.path_up is not True:
+            if truth.path.up is not True:
                 self.episode.link_down(notice.event_ns)
 
     def acknowledged(self, cap_sequence: int, now_ns: int) -> None:
@@ -188,7 +189,7 @@ class Control:
         replaying = self._recoveries > self._recoveries_at_doubt or truth.sequences.awaiting
         return MachineInputs(
             now_ns=now_ns,
-            path_up=truth.path_up is True,
+            path_up=truth.path.up is True,
             venue_seen=summary.witnessed,
             in_flight_at_failure=self.in_flight_at_failure,
             complete_past_failure=summary.complete,
@@ -351,7 +352,7 @@ class Control:
                 symbols=symbols,
                 freeze_expansion=state in FROZEN,
                 catchup_multiple_max=catchup_multiple(
-                    state, truth.sigma_bps(policy.catch_up.sigma_bps), policy
+                    state, truth.parents.sigma_bps(policy.catch_up.sigma_bps), policy
                 ),
                 participation_max=policy.catch_up.participation_max,
                 safe_mode=truth.safe_mode,
@@ -384,7 +385,7 @@ class Control:
     def _owe(self, episode: EpisodeLog, now_ns: int) -> None:
         """Note each parent's backlog, and what of it the catch-up limit will not repay in time."""
         episode.backlog_ns = now_ns
-        sigma_bps = self.truth.sigma_bps(self.policy.catch_up.sigma_bps)
+        sigma_bps = self.truth.parents.sigma_bps(self.policy.catch_up.sigma_bps)
         multiple = catchup_multiple(State.HEALTHY, sigma_bps, self.policy)
         for owed in self.truth.backlogs(now_ns):
             late = shortfall_expected(owed.qty, owed.normal_per_s, multiple, owed.horizon_s)

@@ -1,0 +1,135 @@
+"""The order-entry path of a session: whether it works, and what failed on it (DOMAIN §9).
+
+Only signs of the path itself move it. Order events are truth whatever the path is (R34), and a path
+that comes back changes nothing but this state (S8).
+"""
+
+from collections.abc import Callable
+from enum import StrEnum
+from typing import Any, Final
+
+from reconverge.core.findings import NoticeKind, SessionNotice
+from reconverge.core.messages.events import (
+    Disconnect,
+    GatewaySwitched,
+    HeartbeatMissed,
+    Logon,
+    Logout,
+    StreamEvent,
+)
+
+
+class LinkState(StrEnum):
+    """What the order-entry path is."""
+
+    UNKNOWN = "unknown"
+    """Not known until the venue is next heard: at first, after a missed heartbeat or a switch."""
+    UP = "up"
+    DOWN = "down"
+    """It failed, and has not come back."""
+    CLOSED = "closed"
+    """Both sides logged out in order."""
+
+
+class Path:
+    """The order-entry path of one session."""
+
+    __slots__ = ("failed", "logout_sent", "notices", "up", "watching")
+
+    def __init__(self, notices: list[SessionNotice]) -> None:
+        self.notices = notices
+        """What control has to react to, in order; shared with the session's truth."""
+        self.up: bool | None = None
+        """Up, down, or (None) not known until the venue is next heard."""
+        self.failed = False
+        """A hard failure is not over: set by ``fail``, cleared once the venue is heard on a path
+        that is up. Further signs of it are part of the same failure."""
+        self.logout_sent = False
+        """Our logout is out: the venue's logout is expected. Until the next logon."""
+        self.watching = True
+        """The next message of the venue may change ``up`` or ``failed``. False only while the path
+        is up and nothing failed, so that the usual message costs one look."""
+
+    @property
+    def link(self) -> LinkState:
+        """The state of the path in one word."""
+        if self.up is None:
+            return LinkState.UNKNOWN
+        if self.up:
+            return LinkState.UP
+        return LinkState.DOWN if self.failed else LinkState.CLOSED
+
+    def heard(self, event: StreamEvent) -> None:
+        """The venue said something on the path. To be called while ``watching``."""
+        if type(event) in PATH_EVENTS:
+            return
+        if self.up is None:
+            self._rise(event.event_ns)
+        elif self.up:
+            self.failed = self.watching = False
+
+    def fail(self, cause: str, detail: str, event_ns: int) -> None:
+        """A hard failure, unless it is only the next sign of one already known."""
+        if not self.failed:
+            self.failed = self.watching = True
+            self._note("hard_failure", f"{cause}: {detail}" if detail else cause, event_ns)
+
+    def follow(self, event: StreamEvent) -> None:
+        """A session event of order entry: what it makes of the path."""
+        handle = _HANDLERS.get(type(event))
+        if handle is not None:
+            handle(self, event)
+
+    def _note(self, kind: NoticeKind, detail: str, event_ns: int) -> None:
+        self.notices.append(SessionNotice(kind, detail, event_ns))
+
+    def _rise(self, event_ns: int) -> None:
+        self.up = True
+        self.failed = self.watching = self.logout_sent = False
+        self._note("path_up", "", event_ns)
+
+    def _fall(self, event_ns: int, *, up: bool | None) -> None:
+        if self.up is True:
+            self._note("path_down", "", event_ns)
+        self.up = up
+
+    def _logon(self, event: Logon) -> None:
+        if not event.outbound:
+            self._rise(event.event_ns)
+
+    def _logout(self, event: Logout) -> None:
+        if event.outbound:
+            self.logout_sent = True
+            return
+        expected = self.logout_sent
+        self._fall(event.event_ns, up=False)
+        if not expected:
+            self.fail("unexpected logout", event.reason or "", event.event_ns)
+
+    def _disconnect(self, event: Disconnect) -> None:
+        clean = self.link is LinkState.CLOSED
+        self._fall(event.event_ns, up=False)
+        if not clean:
+            self.fail("disconnect", event.reason or "", event.event_ns)
+
+    def _heartbeat_missed(self, event: HeartbeatMissed) -> None:
+        self._fall(event.event_ns, up=None if self.up else self.up)
+        self.fail("heartbeat missed", "", event.event_ns)
+
+    def _gateway_switched(self, event: GatewaySwitched) -> None:
+        if event.clean:
+            return
+        if self.up:
+            self._fall(event.event_ns, up=None)
+        self.fail("gateway switched without clean logout", event.gateway or "", event.event_ns)
+
+
+_HANDLERS: Final[dict[type, Callable[[Path, Any], None]]] = {
+    Logon: Path._logon,
+    Logout: Path._logout,
+    Disconnect: Path._disconnect,
+    HeartbeatMissed: Path._heartbeat_missed,
+    GatewaySwitched: Path._gateway_switched,
+}
+PATH_EVENTS: Final = frozenset(_HANDLERS)
+"""Events that say of the path itself what it is; no other proves that it is up or down."""
