@@ -30,7 +30,7 @@ CARRIES: Final = {
     "drop-copy": _types(OrderStreamEvent),
     "parents": _types(ParentsEvent),
     "controls": _types(ControlEvent),
-    "caps": ("cap",),
+    "caps": ("cap", "retired"),
     "shadow-caps": ("shadow_cap",),
     "transitions": ("transition",),
     "episodes": ("episode",),

@@ -19,6 +19,7 @@ from reconverge.core.messages.effects import (
     CapFields,
     Effect,
     Episode,
+    Retired,
     ShadowCap,
     Transition,
 )
@@ -220,4 +221,5 @@ _TOPIC_OF: Final[Mapping[type[Effect], str]] = {
     Transition: "transitions",
     Episode: "episodes",
     Alert: "alerts",
+    Retired: "caps",
 }

@@ -4,7 +4,7 @@ changes.
 The inputs of the topics ``parents`` and ``controls``; part of the union in ``events``.
 """
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
@@ -19,9 +19,7 @@ from reconverge.core.messages.wire import (
     says,
 )
 
-# --------------------------------------------------------------------------------------------------
-# ------------- Parents and the router -------------------------------------------------------------
-# --------------------------------------------------
+# -- parents and the router ----------------------------------------------------------------------
 
 
 class SchedulePoint(Part, frozen=True, kw_only=True):
@@ -63,19 +61,23 @@ class ProfileAck(Envelope, tag="profile_ack", frozen=True, kw_only=True):
     cap_sequence: Annotated[int, says("Sequence of the cap it applies.")]
 
 
-# --------------------------------------------------------------------------------------------------
-# ------------- Operators, guardrails, policy ------------------------------------------------------
-# ---------------------------------------------------------
+# -- operators, guardrails, policy ----------------------------------------------------------------
 
 
 class SafeMode(Envelope, tag="safe_mode", frozen=True, kw_only=True):
     """Latches the session's cap to the safe-mode cap, or releases the latch.
 
-    Only an operator releases it.
+    A guardrail may set the latch; only an operator releases it.
     """
 
     on: Annotated[bool, says("True latches, false releases.")]
     actor: Annotated[Text, says("Who: a person or the name of a guardrail.")]
+    role: Annotated[
+        Literal["operator", "guardrail"] | None,
+        says(
+            "What the actor is. Null in older records: a name that begins with `guardrail` is one."
+        ),
+    ] = None
     reason: Annotated[Text, says("Why.")]
 
 
@@ -116,3 +118,10 @@ class PolicyChange(Envelope, tag="policy_change", frozen=True, kw_only=True):
         None
     )
     actor: Annotated[Text, says("Who changed it.")]
+
+
+class RetireSession(Envelope, tag="retire_session", frozen=True, kw_only=True):
+    """An operator has the session forgotten. Refused while an order of it works."""
+
+    actor: Annotated[Text, says("Who.")]
+    reason: Annotated[Text, says("Why.")]

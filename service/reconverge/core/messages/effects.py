@@ -41,6 +41,12 @@ class State(StrEnum):
 
 
 Ratio = Annotated[float, Meta(ge=0, le=1)]
+Link = Literal["up", "down", "unknown", "closed"]
+"""The order-entry path: up; down from a failure; not known until the venue is next heard; or closed
+by an orderly logout."""
+Witness = Literal["drop_copy", "snapshot", "entry"]
+"""What proves that the two views agree: an independent drop copy; snapshots of the venue's orders
+on order entry; or nothing but unbroken numbers on order entry."""
 Component = Literal["similarity", "quantity", "replay", "freshness", "in_flight"]
 
 
@@ -83,7 +89,7 @@ class Components(Part, frozen=True, kw_only=True):
 
 
 class SymbolCap(Part, frozen=True, kw_only=True):
-    """A cap for one instrument where it differs from the session's."""
+    """A cap for one instrument that has a doubt, a rise or a policy of its own."""
 
     cap: Annotated[Ratio, says("Participation cap of this instrument.")]
     confidence: Annotated[Ratio, says("Confidence in this instrument's orders.")]
@@ -97,16 +103,30 @@ class CapFields(Output, frozen=True, kw_only=True):
     ] = 0
     sequence: Annotated[int, Meta(ge=1), says("Strictly increasing within a session.")]
     state: Annotated[State, says("State of the session.")]
-    cap: Annotated[Ratio, says("Share of normal participation allowed.")]
+    cap: Annotated[Ratio, says("Share of normal participation allowed; safe for any instrument.")]
+    instrument_cap: Annotated[
+        Ratio | None,
+        says(
+            "Cap of an instrument that `symbols` does not list: there is no doubt about it. Null in"
+            " records of core version 1: `cap` then."
+        ),
+    ] = None
     confidence: Annotated[Ratio, says("Product of the components, each to its weight.")]
     components: Annotated[Components, says("What the confidence is made of.")]
     reason: Annotated[
         Text,
-        says("What binds the cap: a component, `ceiling`, `ramp`, `safe_mode` or `parked`."),
+        says(
+            "What binds the cap: a component, `ceiling`, `ramp`, `hold` (this state does not let it"
+            " rise), `cold_start`, `safe_mode`, `parked` or `closed`."
+        ),
     ]
-    symbols: Annotated[dict[str, SymbolCap], says("Instruments whose cap differs.")] = (
-        msgspec.field(default_factory=dict)
-    )
+    symbols: Annotated[
+        dict[str, SymbolCap],
+        says(
+            "Instruments in doubt, worst first, those that still rise to `instrument_cap`, and"
+            " those that a policy names; 64 at the most."
+        ),
+    ] = msgspec.field(default_factory=dict)
     freeze_expansion: Annotated[
         bool, says("No expansion that needs exact knowledge of live orders.")
     ]
@@ -115,6 +135,8 @@ class CapFields(Output, frozen=True, kw_only=True):
     ]
     participation_max: Annotated[Ratio, says("Absolute participation never to be exceeded.")]
     safe_mode: Annotated[bool, says("The safe-mode latch is set.")]
+    link: Annotated[Link, says("State of the order-entry path.")] = "unknown"
+    witness: Annotated[Witness, says("What the proof of parity rests on.")] = "drop_copy"
     policy: Annotated[PolicyRef, says("Policy that decided.")]
     cause: Annotated[
         Text,
@@ -246,20 +268,52 @@ class Episode(Output, tag="episode", frozen=True, kw_only=True):
     ] = None
     divergence_ms: Annotated[
         Milliseconds | None,
-        says("First disagreement after the failure to lasting parity; null if none. Milliseconds."),
+        says(
+            "First disagreement, also one before the episode, to lasting parity; null if none."
+            " Milliseconds."
+        ),
     ] = None
+    failed_event_ns: Annotated[
+        Nanoseconds | None,
+        says("First hard failure, by its source's clock; null if none. Nanoseconds, UTC."),
+    ] = None
+    venue: Annotated[Text | None, says("Venue profile in force; null without one.")] = None
     fds_ms: Annotated[
         Milliseconds | None,
-        says("First failure signal to controlled state, event time. Milliseconds."),
+        says(
+            "FDS, failover detection skew: first hard failure, by its source's clock, to"
+            " FAILOVER_DETECTED, by the service's. Two clocks: 0 where the source's is ahead."
+            " Milliseconds."
+        ),
     ] = None
+    fds_clock_ahead: Annotated[
+        bool, says("The source's clock was ahead of the service's: the true skew is not known.")
+    ] = False
     fds_processing_ms: Annotated[
-        Milliseconds | None, says("The same by the core's clock. Milliseconds.")
+        Milliseconds | None,
+        says("The same by the service's clock alone, from when it was told. Milliseconds."),
+    ] = None
+    dark_ms: Annotated[
+        Milliseconds | None,
+        says("Last proof of life on the path to FAILOVER_DETECTED, service's clock. Milliseconds."),
+    ] = None
+    reentry_ms: Annotated[
+        Milliseconds | None,
+        says("First hard failure to CONTROLLED_REENTRY, as for `fds_ms`. Milliseconds."),
+    ] = None
+    reentry_processing_ms: Annotated[
+        Milliseconds | None, says("The same by the service's clock alone. Milliseconds.")
     ] = None
     sdl_ms: Annotated[
         Milliseconds | None,
         says(
-            "Confidence over the re-entry threshold to the router's acknowledgement. Milliseconds."
+            "SDL, state decision lag: confidence over the re-entry threshold to the router's"
+            " acknowledgement of a cap that is normal participation again. Milliseconds."
         ),
+    ] = None
+    sdl_reentry_ms: Annotated[
+        Milliseconds | None,
+        says("The same to its first acknowledgement of a re-entry cap. Milliseconds."),
     ] = None
     gaps: Annotated[tuple[GapPoint, ...], says("Sequence-gap trajectory.")] = ()
     similarity: Annotated[
@@ -274,5 +328,15 @@ class Episode(Output, tag="episode", frozen=True, kw_only=True):
     policy: Annotated[PolicyRef, says("Policy in force.")]
 
 
-Effect = Cap | ShadowCap | Transition | Alert | Episode
+class Retired(Output, tag="retired", frozen=True, kw_only=True):
+    """The session is followed no longer.
+
+    The shell writes the tombstone of its caps: a record without a value, under the session's key.
+    """
+
+    actor: Annotated[Text, says("Who retired it; `idle` after a day without a word.")]
+    reason: Annotated[str, says("Why.")] = ""
+
+
+Effect = Cap | ShadowCap | Transition | Alert | Episode | Retired
 """Every output of the core."""

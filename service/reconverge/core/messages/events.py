@@ -26,6 +26,7 @@ from reconverge.core.messages.desk import ParentDone as ParentDone
 from reconverge.core.messages.desk import ParentOrder as ParentOrder
 from reconverge.core.messages.desk import PolicyChange as PolicyChange
 from reconverge.core.messages.desk import ProfileAck as ProfileAck
+from reconverge.core.messages.desk import RetireSession as RetireSession
 from reconverge.core.messages.desk import SafeMode as SafeMode
 from reconverge.core.messages.wire import (
     Count,
@@ -426,7 +427,7 @@ OrderStreamEvent = (
 """What the topics ``order-entry`` and ``drop-copy`` carry."""
 ParentsEvent = ParentOrder | ParentDone | ProfileAck
 """What the topic ``parents`` carries."""
-ControlEvent = SafeMode | Attestation | PolicyChange
+ControlEvent = SafeMode | Attestation | PolicyChange | RetireSession
 """What the topic ``controls`` carries."""
 Event = OrderStreamEvent | ParentsEvent | ControlEvent
 """Every input of the core."""
