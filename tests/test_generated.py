@@ -16,3 +16,9 @@ def test_the_page_is_current(page: Path) -> None:
 def test_every_region_is_shown_somewhere() -> None:
     text = "".join(page.read_text() for page in DOCS.glob("*.md"))
     assert set(re.findall(r"<!-- generated: ([\w-]+) -->", text)) == set(REGIONS)
+
+
+@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+def test_no_figure_begins_a_line(page: Path) -> None:
+    """Markdown would take the line for a block of HTML."""
+    assert "\n<!-- figure" not in page.read_text()

@@ -129,7 +129,7 @@ class CapBook:
         return min(cap.valid_until_ns - self._wall_ns(), granted_ns)
 
     def cap(self, session: str, symbol: str | None = None) -> CapView:
-        """What the router may do now. O(1), never raises, safe when nothing valid is known."""
+        """What the router may do now. O(1), never raises, safe when nothing valid is known (S7)."""
         entry = self._entries.get(session)
         if entry is None or self._monotonic_ns() >= entry.expires_ns:
             return self._safe

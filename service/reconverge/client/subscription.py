@@ -1,8 +1,9 @@
 """The caps topic, followed for as long as the router runs.
 
-A background task reads the topic from its start (it is compacted, so that is little) and then
-follows it. Whatever goes wrong there is retried for ever and shown in ``trouble``; the router's
-calls never see it: without news its caps expire, and it falls back to its own.
+A background task reads the topic from its start and then follows it. The topic is compacted, but
+Kafka compacts in time: up to an hour of caps may have to be read first. Whatever goes wrong there is
+retried for ever and shown in ``trouble``; the router's calls never see it: without news its caps
+expire, and it falls back to its own.
 """
 
 import asyncio
