@@ -140,8 +140,21 @@ def imports(path: Path) -> Iterator[str]:
         elif isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             name = ".".join([*base, *([node.module] if node.module else [])])
-            deeper = {f"{name}.{alias.name}" for alias in node.names} & MODULES.keys()
+            inner = {alias.name for alias in node.names} - offered(name)
+            deeper = {f"{name}.{alias}" for alias in inner} & MODULES.keys()
             yield from deeper or {name}
+
+
+def offered(front: str) -> set[str]:
+    """The names that a front offers from its modules; one may be called as a module is."""
+    if front not in MODULES:
+        return set()
+    return {
+        alias.asname or alias.name
+        for node in parse(MODULES[front]).body
+        if isinstance(node, ast.ImportFrom) and node.module != front
+        for alias in node.names
+    }
 
 
 def crossings(rooms: tuple[Room, ...] = HOUSE) -> Iterator[tuple[str, str, Room, Room]]:
