@@ -43,7 +43,7 @@ CORE = (
     Room("core.terms", "what the rooms of truth share: kinds of finding, a venue's profile", (),
          front=False, places=("core.findings", "core.venue")),
     Room("core.sequences", "which numbers are seen, missing, lost; what is being resent",
-         ("core.messages", "core.terms"), front=False),
+         ("core.messages", "core.terms")),
     Room("core.orders", "one order seen by two views; the live sets and their similarity",
          ("core.messages", "core.terms"), front=False),
     Room("core.truth", "one session's truth: numbers, orders, the path, snapshots, parents",

@@ -34,7 +34,7 @@ from reconverge.core.messages.events import (
     SequenceReset,
     StreamEvent,
 )
-from reconverge.core.sequences.sequences import Sequences
+from reconverge.core.sequences import Sequences
 from reconverge.core.venue import Limits, Venue
 
 SECOND_NS = 1_000_000_000

@@ -1,14 +1,12 @@
 """R1-R18 one by one: the scripts of ``sequences/``, and what a script cannot say."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from reconverge.core.messages.events import NotApplied
+from reconverge.core.sequences import SOURCES_MAX, Sequences
 from reconverge.core.sequences.numbering import PARKED_MAX
-from reconverge.core.sequences.sequences import SOURCES_MAX, Sequences
 from reconverge.core.venue import Limits, Venue
+from tests.core.rule_script import load
 from tests.core.sequence_script import Script, event, parked
 
 BOUNDED = Venue(window_ns=None, replay_range_max=None, in_flight_max=4)
@@ -20,18 +18,8 @@ VENUES = {
     "keeps-ten": Venue(window_ns=None, replay_range_max=None, retained_max=10),
     "window": Venue(window_ns=100_000_000_000, replay_range_max=None),
 }
-SCRIPTS = Path(__file__).parent / "sequences"
 
-
-def rules() -> Iterator[tuple[str, str]]:
-    """Every script of the folder: its name and its lines."""
-    for page in sorted(SCRIPTS.glob("*.txt")):
-        for part in page.read_text().split("\n== ")[1:]:
-            name, _, script = part.partition("\n")
-            yield name, script
-
-
-RULES = dict(rules())
+RULES = load("sequences")
 
 
 @pytest.mark.parametrize("channel", [None, "PRIMARY"])

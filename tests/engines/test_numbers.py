@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from reconverge import demo
-from reconverge.core.sequences.numbering import Numbering
-from reconverge.core.sequences.sequences import Sequences
+from reconverge.core.sequences import Numbering, Sequences
 from reconverge.core.venue import Venue
 from reconverge.tap import Identity, Log, Tap, read
 from tests.engines.record import VariantName, run_incident

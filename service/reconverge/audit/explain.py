@@ -16,7 +16,7 @@ from reconverge.core.messages.effects import Cap, Transition
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, plain
 from reconverge.core.orders.orders import Disagreement
-from reconverge.core.sequences.numbering import Numbering
+from reconverge.core.sequences import Numbering
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
 from reconverge.stream import CoreFold, CoreFolds, Record, Replayed, Row

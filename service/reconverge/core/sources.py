@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from reconverge.core.messages.events import StreamEvent
-from reconverge.core.sequences.numbering import Numbering
+from reconverge.core.sequences import Numbering
 
 
 class SourceReading(NamedTuple):

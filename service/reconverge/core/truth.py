@@ -15,7 +15,7 @@ from reconverge.core.orders.orders import Orders
 from reconverge.core.orders.snapshots import Snapshot
 from reconverge.core.parents import Backlog, Parents
 from reconverge.core.path import PATH_EVENTS, LinkState, Path
-from reconverge.core.sequences.sequences import Sequences
+from reconverge.core.sequences import Sequences
 from reconverge.core.sources import Sources, SourceSummary
 from reconverge.core.venue import Limits, Venue
 

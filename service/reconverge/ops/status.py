@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from reconverge.core.control import DIGITS, FROZEN, catchup_multiple, confidence
 from reconverge.core.messages.wire import plain
-from reconverge.core.sequences.numbering import Numbering
+from reconverge.core.sequences import Numbering
 from reconverge.core.session import Session
 
 _S: Final = 1_000_000_000

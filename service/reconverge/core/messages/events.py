@@ -87,9 +87,7 @@ class StreamEvent(Envelope, frozen=True, kw_only=True):
     cycle_id: Annotated[Text | None, says("Failover cycle, where the source knows it.")] = None
 
 
-# --------------------------------------------------------------------------------------------------
-# ------------- Orders: requests we send -----------------------------------------------------------
-# ----------------------------------------------------
+# -- Orders: requests we send ----------------------------------------------------------------------
 
 
 class NewOrder(StreamEvent, tag="new_order", frozen=True, kw_only=True):
@@ -164,9 +162,7 @@ class UnmodelledRequest(StreamEvent, tag="unmodelled_request", frozen=True, kw_o
     reason: Annotated[Text, says("Why it cannot be held: the field and what stands in it.")]
 
 
-# --------------------------------------------------------------------------------------------------
-# ------------- Orders: what the venue says --------------------------------------------------------
-# -------------------------------------------------------
+# -- Orders: what the venue says -------------------------------------------------------------------
 
 
 class OrderReport(StreamEvent, frozen=True, kw_only=True):
@@ -294,9 +290,7 @@ class MassStatusEnd(StreamEvent, tag="mass_status_end", frozen=True, kw_only=Tru
     reason: Annotated[str | None, says("Why it failed, as the venue says it.")] = None
 
 
-# --------------------------------------------------------------------------------------------------
-# ------------- The session itself -----------------------------------------------------------------
-# ----------------------------------------------
+# -- The session itself ----------------------------------------------------------------------------
 
 
 class Logon(StreamEvent, tag="logon", frozen=True, kw_only=True):

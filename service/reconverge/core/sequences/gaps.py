@@ -8,6 +8,7 @@ range.
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 GAPS_MAX: Final = 16_384
@@ -23,10 +24,10 @@ ROWS_MAX: Final = 1_000
 
 
 class Span(NamedTuple):
-    """When and where a range was opened: what splits inherit and merges widen."""
+    """When a range was opened. The parts of a split range inherit it; merged ranges widen it."""
 
     opened_ns: int
-    """When its first number was noticed. Non-decreasing along a set."""
+    """When its first number was noticed."""
     latest_ns: int
     """When its last number was noticed: a snapshot begun later already reflects all of it."""
     before_ns: int
@@ -44,18 +45,40 @@ class Range(NamedTuple):
 class Ranges:
     """A set of numbers, at most ``GAPS_MAX`` ranges of them.
 
-    At that bound it errs on one side only: a number may stay in although it was taken out, none
-    leaves by itself. ``full`` says that this has happened; it falls back once the set is empty.
+    At that bound it errs on one side only: a number may stay in the set although it was taken out;
+    no number leaves that was not.
     """
 
     __slots__ = ("ends", "full", "spans", "starts", "total")
 
     def __init__(self) -> None:
         self.starts: list[int] = []
+        """First number of each range. The three lists are of one length, at most ``GAPS_MAX``."""
         self.ends: list[int] = []
+        """Last number of each range: at least its start, below the next start less one, so that
+        neighbours are merged."""
         self.spans: list[Span] = []
+        """When each range was opened."""
         self.total = 0
+        """Numbers in the set: the sum over its ranges."""
         self.full = False
+        """The bound was reached since the set was last empty: a number may be in it that was taken
+        out."""
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant does not hold (``-O`` does not strip it)."""
+        ranges = list(self)
+        if not len(self.starts) == len(self.ends) == len(self.spans) <= GAPS_MAX:
+            raise AssertionError("the lists of ranges differ in length or are too long")
+        if self.total != sum(piece.to_seq - piece.from_seq + 1 for piece in ranges):
+            raise AssertionError(f"{self.total} numbers are counted in {ranges}")
+        if any(piece.from_seq > piece.to_seq for piece in ranges):
+            raise AssertionError(f"a range is empty: {ranges}")
+        for former, later in pairwise(ranges):
+            if former.to_seq + 1 >= later.from_seq:
+                raise AssertionError(f"ranges overlap or touch: {former}, {later}")
+        if self.full and not ranges:
+            raise AssertionError("an empty set is full")
 
     def __len__(self) -> int:
         return len(self.starts)

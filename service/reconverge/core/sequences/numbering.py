@@ -1,9 +1,13 @@
 """The protocol of one numbering: what each kind of message proves about its numbers (R1-R12, R15,
 R17).
 
-``core.watermark`` holds the numbers; here are the rules that move them, the requests under way, and
-the gap fills that wait for their turn. What the session must know of it goes to the shared list of
-findings.
+``watermark`` holds the numbers and ``resend`` the requests under way; here are the rules that move
+numbers, and the gap fills that wait for their turn. What the session must know goes to the shared
+list of findings.
+
+A distance between two numbers is no count of events (R7): administrative messages use up numbers
+and are gap-filled with nothing in them, and some failovers jump by thousands. So no rule here turns
+missing numbers into missing orders; the readings give numbers and times side by side.
 """
 
 from collections.abc import Iterator
@@ -11,7 +15,7 @@ from typing import Any, Final
 
 from reconverge.core.findings import Finding, SequenceKind
 from reconverge.core.messages.events import StreamEvent
-from reconverge.core.sequences.resend import Recovery, Resend
+from reconverge.core.sequences.resend import Recovery, Requests, Resend
 from reconverge.core.sequences.watermark import COLD, Watermark
 from reconverge.core.venue import Limits, Venue
 
@@ -27,7 +31,7 @@ class Numbering(Watermark):
     """One source's numbers, by channel, segment and epoch (R14), under the rules of its venue."""
 
     __slots__ = (
-        "channel", "findings", "full_told", "limits", "parked", "recovery", "resends", "segment",
+        "channel", "findings", "full_told", "limits", "parked", "recovery", "requests", "segment",
         "venue",
     )  # fmt: skip
 
@@ -43,10 +47,15 @@ class Numbering(Watermark):
         self.venue = venue
         self.limits = limits
         self.findings = findings
-        self.parked: dict[int, int] = {}  # gap fills above the expected number: own to new number
-        self.resends: list[Resend] = []  # oldest first; those awaited at most the venue's maximum
+        """What the session must know, in order; shared by all its numberings, drained by it."""
+        self.parked: dict[int, int] = {}
+        """Gap fills that wait for their own number to be the expected one: own number to new number
+        (R2). Each own number is above the expected one, each new number above its own. At most
+        ``PARKED_MAX``."""
+        self.requests = Requests(self, self.note)
         self.recovery = Recovery()
         self.full_told = False
+        """The bound of gaps is reached and that was told; cleared once it is reached no more."""
 
     def note(self, kind: SequenceKind, detail: str) -> None:
         """Tell the session."""
@@ -68,7 +77,7 @@ class Numbering(Watermark):
             self._ahead(event, seq, now_ns)
             return True
         if self.open.discard(seq):
-            self._answered(seq, seq, now_ns)
+            self._answer(seq, seq, now_ns)
             self.recovery.add(1, now_ns)
             self._settle(now_ns, was_whole=False)
             return True
@@ -82,7 +91,7 @@ class Numbering(Watermark):
             self._miss(seq, now_ns)
         self.frontier = seq + 1
         if replayed:  # part of an answer whose end is unknown
-            self._answered(seq, seq, now_ns)
+            self._answer(seq, seq, now_ns)
             self.recovery.add(1, now_ns)
         else:
             self.tail_ns = None
@@ -100,7 +109,7 @@ class Numbering(Watermark):
         if not event.poss_dup and seq < self.next_expected:
             self.note("sequence_violation", f"{seq} came, {self.next_expected} expected")
             return False
-        self._answered(seq, seq, now_ns)
+        self._answer(seq, seq, now_ns)
         was_whole = self.is_whole
         recovered = self.lost.discard(seq) or self.excused.discard(seq)
         if recovered:
@@ -132,8 +141,7 @@ class Numbering(Watermark):
     def _answers_next(self, seq: int) -> bool:
         """Whether a fill's own number is what an answer to a request should bring next."""
         return self.unseen(seq, seq) and any(
-            resend.covers(seq) and not self.unseen(resend.from_seq, seq - 1)
-            for resend in self.resends
+            not self.unseen(resend.from_seq, seq - 1) for resend in self.requests.covering(seq)
         )
 
     def _park(self, event: StreamEvent, seq: int, new_seq: int, now_ns: int) -> None:
@@ -143,7 +151,7 @@ class Numbering(Watermark):
         elif seq < self.frontier and seq not in self.open:
             return  # the number came before, with another content
         if event.poss_dup:
-            self._answered(seq, seq - 1, now_ns)
+            self._answer(seq, seq - 1, now_ns)
         if seq == self.frontier:
             self._end_tail(seq)
         if seq in self.parked or len(self.parked) < PARKED_MAX:
@@ -154,7 +162,7 @@ class Numbering(Watermark):
         """Numbers ``seq`` to ``new_seq - 1`` carry nothing, as far as it is believed (R11)."""
         last = new_seq - 1
         believed = self._believed(seq, last)
-        self._answered(seq, believed, now_ns)
+        self._answer(seq, believed, now_ns)
         proven = self.prove(seq, believed)
         if proven:
             self.recovery.add(proven, now_ns)
@@ -171,13 +179,13 @@ class Numbering(Watermark):
         """The last number that a fill can prove empty."""
         if self.venue.gap_fill_scope == "unbounded":
             return last
-        requests = [resend for resend in self.resends if resend.covers(seq)]
+        requests = self.requests.covering(seq)
         ends = [last if resend.to_seq is None else resend.to_seq for resend in requests]
         return min(last, max(ends, default=last))
 
     def _end_tail(self, seq: int) -> None:
         """A number that no request covers is live: it ends a gap of unknown end."""
-        if not any(resend.covers(seq) for resend in self.resends):
+        if not self.requests.covering(seq):
             self.tail_ns = None
 
     # -- resets --------------------------------------------------------------------------------
@@ -198,9 +206,7 @@ class Numbering(Watermark):
         if new_seq == self.frontier:
             self.tail_ns = None
         self._lose(expected, new_seq - 1, now_ns, "skipped by a sequence reset")
-        for resend in [resend for resend in self.resends if not self._awaited(resend)]:
-            self.resends.remove(resend)
-            self.note("resend_released", f"{resend}: answered by a sequence reset")
+        self.requests.skipped()
         self._settle(now_ns, was_whole=was_whole)
         return True
 
@@ -252,10 +258,6 @@ class Numbering(Watermark):
         was_whole = self.is_whole
         to_seq = None if to_seq is None else max(from_seq, to_seq)
         self._declare_missing(from_seq, to_seq, now_ns)
-        self.resends = [resend for resend in self.resends if resend.deadline_ns is not None]
-        while len(self.resends) >= self.venue.in_flight_max:
-            former = self.resends.pop(0)
-            self.note("resend_replaced", f"{former} not complete when the next was requested")
         range_max = self.venue.replay_range_max
         resend = Resend(
             from_seq,
@@ -265,7 +267,7 @@ class Numbering(Watermark):
             deadline_ns=now_ns + self.limits.resend_timeout_ns,
             cursor=from_seq,
         )
-        self.resends.append(resend)
+        self.requests.add(resend, self.venue.in_flight_max)
         self.recovery.begin(now_ns)
         self.note("resend_begun", f"{resend} {why}")
         retained_max = self.venue.retained_max
@@ -301,57 +303,36 @@ class Numbering(Watermark):
     @property
     def awaiting(self) -> bool:
         """Whether an answer is under way."""
-        return any(resend.deadline_ns is not None for resend in self.resends)
+        return bool(self.requests.awaited)
 
-    def _answered(self, from_seq: int, to_seq: int, now_ns: int) -> None:
-        """Part of an answer came: the deadline is renewed, a hole before it is a gap (R10)."""
-        for resend in self.resends:
-            if not resend.covers(from_seq):
-                continue
-            if from_seq > resend.cursor and self.open.overlaps(resend.cursor, from_seq - 1):
-                detail = f"{resend.cursor}-{from_seq - 1} missing inside the answer to {resend}"
-                self.note("gap_opened", detail)
-            resend.cursor = max(resend.cursor, to_seq + 1)
-            if resend.deadline_ns is not None:
-                resend.deadline_ns = now_ns + self.limits.resend_timeout_ns
+    def _answer(self, from_seq: int, to_seq: int, now_ns: int) -> None:
+        """Numbers came that an answer to a request of ours may have brought."""
+        if self.requests:
+            self.requests.answered(from_seq, to_seq, now_ns + self.limits.resend_timeout_ns)
 
     def answer_complete(self, now_ns: int) -> None:
         """The answer is said to be complete: what did not come is still missing (R17)."""
         was_whole = self.is_whole
         self.tail_ns = None
-        for resend in self.resends:
-            whole = not self._pending(resend)
-            self.note("resend_completed" if whole else "resend_incomplete", str(resend))
-        self.resends.clear()
+        self.requests.said_complete()
         self._settle(now_ns, was_whole=was_whole)
 
     def reject(self, reason: str | None, now_ns: int, *, unrecoverable: bool) -> None:
         """The venue refuses the oldest request: its range is released, not recovered (R12)."""
         was_whole = self.is_whole
-        awaited = [resend for resend in self.resends if resend.deadline_ns is not None]
-        refused = next(iter(awaited or self.resends), None)
-        self.note("resend_rejected", f"{refused or 'none known'}: {reason or 'no reason given'}")
-        if refused is not None:
-            self.resends.remove(refused)
-            if unrecoverable:
-                self._lose(
-                    refused.from_seq, self._last(refused), now_ns, "refused by the venue for good"
-                )
+        refused = self.requests.refused(reason)
+        if refused is not None and unrecoverable:
+            last = self.requests.last(refused)
+            self._lose(refused.from_seq, last, now_ns, "refused by the venue for good")
         self._settle(now_ns, was_whole=was_whole)
 
     def release(self, why: str) -> None:
         """Nothing more comes from the requests under way; their numbers stay missing (R12)."""
-        for resend in self.resends:
-            if resend.deadline_ns is not None:
-                self.note("resend_released", f"{resend}: {why}")
-        self.resends.clear()
+        self.requests.release(why)
 
     def expire(self, now_ns: int) -> None:
         """Answers gone silent (R12), and gaps older than the venue replays (R8)."""
-        for resend in self.resends:
-            if resend.deadline_ns is not None and resend.deadline_ns <= now_ns:
-                resend.deadline_ns = None
-                self.note("resend_timed_out", str(resend))
+        self.requests.expire(now_ns)
         window_ns = self.venue.window_ns
         if window_ns is None:
             return
@@ -361,19 +342,6 @@ class Numbering(Watermark):
             self._settle(now_ns, was_whole=False)
 
     # -- after every change --------------------------------------------------------------------
-
-    def _pending(self, resend: Resend) -> bool:
-        """Whether any of a request is still unseen."""
-        return self._awaited(resend) or self.lost.overlaps(resend.from_seq, self._last(resend))
-
-    def _awaited(self, resend: Resend) -> bool:
-        """Whether any of a request may still come."""
-        if resend.to_seq is None and self.tail_ns is not None:
-            return True
-        return self.open.overlaps(resend.from_seq, self._last(resend))
-
-    def _last(self, resend: Resend) -> int:
-        return self.frontier - 1 if resend.to_seq is None else resend.to_seq
 
     def _settle(self, now_ns: int, *, was_whole: bool) -> None:
         """Apply what waited for this change, and tell what it completed."""
@@ -386,25 +354,11 @@ class Numbering(Watermark):
         if self.parked:
             expected = self.next_expected
             self.parked = {seq: new for seq, new in self.parked.items() if seq > expected}
-        if self.resends:
-            self._settle_resends()
+        if self.requests:
+            self.requests.settle()
         if not was_whole and self.is_whole:
             self.note("gap_closed", f"complete up to {self.frontier - 1}")
         self._tell_full()
-
-    def _settle_resends(self) -> None:
-        for resend in list(self.resends):
-            if not self._pending(resend):
-                self.resends.remove(resend)
-                self.note("resend_completed", str(resend))
-            elif (
-                resend.deadline_ns is not None
-                and resend.chunk_end is not None
-                and resend.cursor > resend.chunk_end
-                and not self.unseen(resend.from_seq, resend.chunk_end)
-            ):
-                resend.deadline_ns = None
-                self.note("resend_chunk_completed", f"{resend.from_seq}-{resend.chunk_end}")
 
     def _tell_full(self) -> None:
         full = self.gaps_full
@@ -417,7 +371,7 @@ class Numbering(Watermark):
     @property
     def outstanding_resends(self) -> list[tuple[int, int | None]]:
         """Ranges requested and awaited."""
-        return [(r.from_seq, r.to_seq) for r in self.resends if r.deadline_ns is not None]
+        return [(resend.from_seq, resend.to_seq) for resend in self.requests.awaited]
 
     @property
     def drain_ms(self) -> int | None:
@@ -427,10 +381,20 @@ class Numbering(Watermark):
     @property
     def next_deadline_ns(self) -> int | None:
         """When ``expire`` has something to do."""
-        deadlines = [r.deadline_ns for r in self.resends if r.deadline_ns is not None]
+        deadlines = [resend.deadline_ns or 0 for resend in self.requests.awaited]
         if self.open.spans and self.venue.window_ns is not None:
             deadlines.append(self.open.spans[0].opened_ns + self.venue.window_ns)
         return min(deadlines, default=None)
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant does not hold (``-O`` does not strip it)."""
+        super().check()
+        self.requests.check()
+        if len(self.parked) > PARKED_MAX:
+            raise AssertionError(f"{len(self.parked)} gap fills are parked")
+        for seq, new_seq in self.parked.items():
+            if new_seq <= seq or seq <= self.next_expected:
+                raise AssertionError(f"the gap fill {seq} to {new_seq} waits for nothing")
 
     # -- handover ------------------------------------------------------------------------------
 
@@ -438,7 +402,7 @@ class Numbering(Watermark):
         """As ``Watermark.dump``, with the requests under way and the fills that wait."""
         yield from super().dump()
         parked = [list(item) for item in self.parked.items()]
-        resends = [resend.dump() for resend in self.resends]
+        resends = [resend.dump() for resend in self.requests]
         yield ["numbering", parked, resends, self.recovery.dump(), self.full_told]
 
     def load_row(self, kind: str, row: list[Any]) -> None:
@@ -448,5 +412,5 @@ class Numbering(Watermark):
             return
         parked, resends, recovery, self.full_told = row
         self.parked = dict(parked)
-        self.resends = [Resend(*fields) for fields in resends]
+        self.requests.items = [Resend(*fields) for fields in resends]
         self.recovery = Recovery(*recovery)

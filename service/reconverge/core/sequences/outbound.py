@@ -16,14 +16,22 @@ class Outbound:
     __slots__ = _FIELDS
 
     def __init__(self) -> None:
-        self.next_seq = 0  # the number our next message will carry
-        self.logon_seq = 0  # of our last logon, until the peer logs on for another reason
-        self.logon_sent = False  # that logon is unanswered
-        self.reset_sent = False  # and asked for a restart
-        self.reset_owed = False  # the peer restarted: our next logon with the flag answers it
-        self.expects = 0  # the peer's number that our last logon expected next (FIX 789)
-        self.lacks_from = 0  # what the peer says it has not received of ours, both ends included
+        self.next_seq = 0
+        """The number that our next message will carry. Never falls but with a restart."""
+        self.logon_seq = 0
+        """Number of our last logon, until the peer logs on for another reason."""
+        self.logon_sent = False
+        """Our logon is not answered yet. Until an answer, or the end of the connection."""
+        self.reset_sent = False
+        """That logon asked for a restart: only while ``logon_sent``."""
+        self.reset_owed = False
+        """The peer restarted: our next logon with the flag answers it."""
+        self.expects = 0
+        """The peer's number that our last logon expected next (FIX 789)."""
+        self.lacks_from = 0
+        """First number of ours that the peer says it has not received; 0: it lacks none."""
         self.lacks_to = 0
+        """The last of them: at least ``lacks_from``, and 0 with it."""
 
     def sent(self, first: int, last: int) -> None:
         """We sent these numbers, again perhaps: that takes from what the peer lacks."""

@@ -1,8 +1,12 @@
 """All numberings of one session: which event moves which, what the session must know, the readings.
 
-What a message proves about its numbers is ``core.numbering``'s. Here is whose numbers they are
-(R14), what our own side does (requests, logons, logouts: R12, R13, R18) and what the peer says of
+``numbering`` says what a message proves about its numbers. Here is decided whose numbers they are
+(R14), what our own side does (requests, logons, logouts: R12, R13, R18), and what the peer says of
 our numbers. docs/sequences.md explains both.
+
+A possible-resend (PossResend) is numbered like any other message (R5): it carries a new number,
+and only its content may have been seen. So no rule here looks at that flag; orders dedupe by
+business id.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -24,9 +28,9 @@ from reconverge.core.messages.events import (
     SequenceReset,
     StreamEvent,
 )
+from reconverge.core.sequences.attempts import Attempts
 from reconverge.core.sequences.numbering import Numbering
 from reconverge.core.sequences.outbound import Outbound
-from reconverge.core.sequences.resend import Attempts
 from reconverge.core.sequences.watermark import COLD
 from reconverge.core.venue import Limits, Venue
 
@@ -97,7 +101,7 @@ def _sent_reset(_: object, outbound: Outbound, event: SequenceReset, __: int) ->
 class Sequences:
     """Every numbering that concerns one session, keyed (channel, segment).
 
-    ``channel`` None is order entry. ``findings`` grows with each input; the session drains it.
+    ``channel`` None is order entry.
     """
 
     __slots__ = (
@@ -108,10 +112,15 @@ class Sequences:
         self.venue = venue
         self.limits = venue.limits if limits is None else limits
         self.findings: list[Finding] = []
+        """What the session must know, in order; grows with each input, drained by the session."""
         self._numberings: dict[Key, Numbering] = {}
+        """In order of first appearance; at most ``SOURCES_MAX``, none ever leaves."""
         self._outbounds: dict[Key, Outbound] = {}
-        self._attempts: dict[str | None, Attempts] = {}  # by channel, as the venue counts
+        """Our own numbers; at most ``SOURCES_MAX``."""
+        self._attempts: dict[str | None, Attempts] = {}
+        """By channel, because a venue counts each connection; at most ``SOURCES_MAX``."""
         self._sources_full = False
+        """A numbering was refused; once True, it stays."""
 
     # -- inputs --------------------------------------------------------------------------------
 
@@ -370,6 +379,14 @@ class Sequences:
         if outbound is None or not outbound.lacks_from:
             return None
         return outbound.lacks_from, outbound.lacks_to
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant does not hold (``-O`` does not strip it)."""
+        kept = max(len(self._numberings), len(self._outbounds), len(self._attempts))
+        if kept > SOURCES_MAX:
+            raise AssertionError("more sources are kept than the bound")
+        for numbering in self._numberings.values():
+            numbering.check()
 
     # -- handover ------------------------------------------------------------------------------
 

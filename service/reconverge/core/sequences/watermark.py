@@ -3,11 +3,12 @@ the protocol.
 
 Every number from ``base`` to ``frontier - 1`` is in exactly one of four states. *Missing*
 (``open``): it may still come. *Lost*: nothing can replay it. *Excused*: unseen, but someone vouched
-that its loss does no harm. *Seen*, or proven to carry nothing: the rest. Three sets of ranges
-therefore hold everything. ``core.numbering`` moves numbers between them.
+that its loss does no harm. *Seen*, or proven to carry nothing: the rest. So three sets of ranges
+hold everything. ``numbering`` moves numbers between them.
 """
 
 from collections.abc import Iterator
+from itertools import combinations
 from typing import Any, Final
 
 from reconverge.core.sequences.gaps import Range, Ranges, Span
@@ -33,16 +34,53 @@ class Watermark:
 
     def __init__(self) -> None:
         self.epoch = 0
-        self.base = 0  # the lowest number known of
-        self.frontier = COLD  # one above the highest
-        self.tail_ns: int | None = None  # since when numbers from the frontier on are missing
+        """How often the numbers have restarted; never falls."""
+        self.base = 0
+        """The lowest number known of: at most the frontier. Falls when a request or report names a
+        lower one, is 1 after a restart."""
+        self.frontier = COLD
+        """One above the highest number known of; COLD until there is one. Never falls within an
+        epoch."""
+        self.tail_ns: int | None = None
+        """Since when numbers from the frontier on are known to be missing, of which the last is not
+        known; None when there are none such."""
         self.open = Ranges()
+        """Missing: may still come. Within base to frontier - 1, like the next two; the three sets
+        have no number in common. Opening times never fall along it, nor along ``lost``."""
         self.lost = Ranges()
+        """Nothing can replay them. A number leaves when it comes after all, or is excused."""
         self.excused = Ranges()
-        self.past: dict[int, Ranges] = {}  # lost in earlier epochs
-        self.last_event_ns = 0  # event time of the newest message in number order
-        self.last_heard_ns = 0  # when the source last said anything, by the core's clock
-        self.heartbeat_ms: int | None = None  # as its last logon agreed
+        """Unseen, vouched to do no harm. A number leaves when it comes after all."""
+        self.past: dict[int, Ranges] = {}
+        """Lost in earlier epochs, none of the sets empty. At most ``EPOCHS_MAX``."""
+        self.last_event_ns = 0
+        """Event time of the newest message in number order; 0 before the first."""
+        self.last_heard_ns = 0
+        """When the source last said anything, by the core's clock; never falls."""
+        self.heartbeat_ms: int | None = None
+        """Heartbeat interval as its last logon agreed; None while none did."""
+
+    def check(self) -> None:
+        """Raise AssertionError where an invariant does not hold (``-O`` does not strip it)."""
+        sets = [getattr(self, name) for name in _SETS]
+        for ranges in (*sets, *self.past.values()):
+            ranges.check()
+        if self.frontier == COLD and any(sets):
+            raise AssertionError("numbers are missing of a source that showed none")
+        for ranges in sets:
+            if ranges and not self.base <= ranges.starts[0] <= ranges.ends[-1] < self.frontier:
+                raise AssertionError(f"{list(ranges)} is not within {self.base} to {self.frontier}")
+        for ranges in (self.open, self.lost):
+            opened_ns = [span.opened_ns for span in ranges.spans]
+            if opened_ns != sorted(opened_ns):
+                raise AssertionError(f"opening times fall: {list(ranges)}")
+        for one, other in combinations(sets, 2):
+            if one.full or other.full:
+                continue  # at the bound, ranges swallow what lies between them
+            if any(other.overlaps(piece.from_seq, piece.to_seq) for piece in one):
+                raise AssertionError("a number is in two states")
+        if len(self.past) > EPOCHS_MAX or not all(self.past.values()):
+            raise AssertionError(f"losses of {len(self.past)} epochs are kept, one may be empty")
 
     # -- moves ---------------------------------------------------------------------------------
 
@@ -51,14 +89,15 @@ class Watermark:
         self.base = self.frontier = seq
 
     def miss(self, upto: int, now_ns: int) -> None:
-        """The frontier moves up to ``upto``; the numbers it passes are missing."""
+        """The frontier moves up to ``upto``; the numbers that it passes are missing."""
         opened_ns = now_ns if self.tail_ns is None else self.tail_ns
         self.open.add(self.frontier, upto - 1, Span(opened_ns, now_ns, self.last_event_ns))
         self.frontier = upto
 
     def miss_below(self, from_seq: int, to_seq: int, now_ns: int) -> None:
         """The base moves down to ``from_seq``: missing up to ``to_seq``, not asked for above."""
-        span = Span(now_ns, now_ns, 0)
+        opened_ns = now_ns if self.tail_ns is None else self.tail_ns
+        span = Span(opened_ns, now_ns, 0)
         self.open.add(from_seq, to_seq, span)
         if to_seq < self.base - 1:
             self.excused.add(to_seq + 1, self.base - 1, span)
