@@ -74,11 +74,8 @@ class Watermark:
             opened_ns = [span.opened_ns for span in ranges.spans]
             if opened_ns != sorted(opened_ns):
                 raise AssertionError(f"opening times fall: {list(ranges)}")
-        for one, other in combinations(sets, 2):
-            if one.full or other.full:
-                continue  # at the bound, ranges swallow what lies between them
-            if any(other.overlaps(piece.from_seq, piece.to_seq) for piece in one):
-                raise AssertionError("a number is in two states")
+        if any(_share(one, other) for one, other in combinations(sets, 2)):
+            raise AssertionError("a number is in two states")
         if len(self.past) > EPOCHS_MAX or not all(self.past.values()):
             raise AssertionError(f"losses of {len(self.past)} epochs are kept, one may be empty")
 
@@ -269,3 +266,11 @@ class Watermark:
 
 def _count(pieces: list[Range]) -> int:
     return sum(piece.to_seq - piece.from_seq + 1 for piece in pieces)
+
+
+def _share(one: Ranges, other: Ranges) -> bool:
+    """Whether two sets have a number in common; not asked at the bound, where ranges swallow what
+    lies between them.
+    """
+    whole = not one.full and not other.full
+    return whole and any(other.overlaps(piece.from_seq, piece.to_seq) for piece in one)
