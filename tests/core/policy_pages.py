@@ -27,4 +27,10 @@ def _rows(section: BaseModel, prefix: str = "") -> Iterator[tuple[str, object, s
             assert isinstance(extra, dict)
             tighter = extra["tighter"]
             assert tighter is None or isinstance(tighter, str)
-            yield f"{prefix}{name}", f"{value:g}", field.description or "", _ARROWS[tighter]
+            yield f"{prefix}{name}", _said(value), field.description or "", _ARROWS[tighter]
+
+
+def _said(value: object) -> str:
+    if isinstance(value, float | int):
+        return f"{value:g}"
+    return str(value) if isinstance(value, str) else "none"

@@ -21,7 +21,7 @@ from reconverge.core.orders.orders import OrdersFull
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
 
-CORE_VERSION: Final = "1"
+CORE_VERSION: Final = "2"
 """Changes whenever the same inputs may give other effects: a journal folded under another version
 must not be continued silently."""
 SESSIONS_MAX: Final = 10_000

@@ -20,13 +20,24 @@ NanosecondSpan = Annotated[int, Field(ge=1)]
 
 
 class Limits(NamedTuple):
-    """The part of a venue's replay behaviour that a desk's policy may tighten."""
+    """What a desk's policy says of truth, which knows no policy: how patient to be."""
 
     resend_timeout_ns: int = 30 * SECOND_NS
     """Silence of an answer after which its range is released (R12)."""
     attempts_max: int = 4
     """Logons and resend requests in the window that raise the alert (R18)."""
     attempts_window_ns: int = 60 * SECOND_NS
+    channels: tuple[str, ...] = ()
+    """Drop-copy channels that are required; empty: those heard since their last logout."""
+    heartbeat_tolerance: float = 1.2
+    """Silence allowed, in heartbeat intervals: FIX's "reasonable transmission time"."""
+    heartbeat_default_ns: int = 30 * SECOND_NS
+    """Heartbeat interval where neither the logon nor the venue's profile states one."""
+    event_clip_ns: int = SECOND_NS
+    """An event time further ahead of its arrival is taken as the arrival."""
+    lag_hard_ns: int = 5 * SECOND_NS
+    """How long the lateness of a channel is remembered, and the age from which a word that drop
+    copy owes counts in any case (DOMAIN §6)."""
 
 
 class Venue(BaseModel):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reconverge.core.messages.effects import PolicyRef, State
+from reconverge.core.messages.effects import PolicyRef, State, Witness
 from reconverge.core.messages.wire import NAME_LENGTH_MAX
 from reconverge.core.venue import Limits
 
@@ -24,6 +24,8 @@ Milliseconds = Annotated[int, Field(ge=0, le=86_400_000)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Text = Annotated[str, Field(min_length=1, max_length=NAME_LENGTH_MAX)]
 Tighter = Literal["up", "down"]
+MS_NS: Final = 1_000_000
+"""Nanoseconds of a millisecond."""
 
 
 class Section(BaseModel):
@@ -60,13 +62,23 @@ class Similarity(Section):
         0.995, "Agreement at which the component is 1, and which re-entry needs.", "up"
     )
     alarm: Ratio = setting(
-        0.90, "Settled LSS below which a healthy session has silently diverged.", "up"
+        0.90, "Settled LSS or quantity agreement below which a session has silently diverged.", "up"
     )
     alarm_dwell_ms: Milliseconds = setting(
         1_000, "How long below the alarm before it counts.", "down"
     )
     in_flight_grace_ms: Milliseconds = setting(
         500, "Younger disagreements are only in flight.", "down"
+    )
+    request_grace_ms: Milliseconds = setting(
+        2_000, "Age at which an unanswered request delays STABLE and HEALTHY.", "down"
+    )
+    orders_min: int = setting(
+        10,
+        "Orders below which one in doubt weighs as one of so many, for the cap alone.",
+        "down",
+        ge=1,
+        le=1_000_000,
     )
 
 
@@ -90,6 +102,34 @@ class Freshness(Section):
 
     lag_soft_ms: Milliseconds = setting(500, "Lag up to which the component is 1.", "down")
     lag_hard_ms: Milliseconds = setting(5_000, "Lag from which the component is 0.", "down")
+    channels: tuple[Text, ...] = setting(
+        (), "Drop-copy channels that must be heard; none: those heard since they logged on.", None
+    )
+    heartbeat_tolerance: float = setting(
+        1.2, "Silence allowed, in heartbeat intervals.", "down", ge=1, le=10
+    )
+    heartbeat_default_ms: Milliseconds = setting(
+        30_000, "Heartbeat interval where neither logon nor venue profile states one.", "down"
+    )
+    event_clip_ms: Milliseconds = setting(
+        1_000, "An event time further ahead of its arrival is taken as the arrival.", "down"
+    )
+
+
+class Witnesses(Section):
+    """What the proof of parity rests on. Anything but drop copy is said by a standing alert."""
+
+    mode: Witness = setting(
+        "drop_copy", "`drop_copy`, `snapshot` (mass status), or `entry` (numbers alone).", None
+    )
+    snapshot_ceiling: Ratio = setting(0.6, "Factor on every ceiling with `snapshot`.", "down")
+    entry_ceiling: Ratio = setting(0.3, "Factor on every ceiling with `entry`.", "down")
+
+    @property
+    def factor(self) -> float:
+        """The factor on every ceiling."""
+        factors = {"snapshot": self.snapshot_ceiling, "entry": self.entry_ceiling}
+        return factors.get(self.mode, 1.0)
 
 
 class Recovery(Section):
@@ -108,6 +148,12 @@ class Recovery(Section):
         0.80, "Confidence under which a recovering session has diverged again.", "up"
     )
     probation_ms: Milliseconds = setting(60_000, "Time in STABLE before the episode closes.", "up")
+    progress_window_ms: Milliseconds = setting(
+        1_000, "In REPLAY_SYNCING a cap rises for so long after recovery made progress.", "down"
+    )
+    normal_cap: Ratio = setting(
+        0.98, "Share of HEALTHY's ceiling that is normal participation again: it ends SDL.", "up"
+    )
 
 
 class Ceilings(Section):
@@ -131,6 +177,7 @@ class CapRules(Section):
     ceiling: Ceilings = Field(default_factory=Ceilings, description="Highest cap in each state.")
     floor: Ratio = setting(0.0, "Lowest cap, and the cap of a parked session.", "down")
     safe_mode: Ratio = setting(0.05, "Highest cap while the safe-mode latch is set.", "down")
+    cold_start: Ratio = setting(0.20, "Highest cap while earlier orders are unknown (R40).", "down")
     shape: float = setting(1.0, "Exponent on the confidence.", "up", gt=0, le=10)
     ramp_per_s: float = setting(0.10, "How fast a cap may rise, per second.", "down", gt=0, le=10)
     heartbeat_ms: int = setting(
@@ -162,10 +209,26 @@ class Weights(Section):
 
 
 class Guardrails(Section):
-    """Limits on the measured cost of recovery, compared with the lower bound of its interval."""
+    """Limits on the measured cost of recovery, for the lower bound of its interval.
 
-    fetl_bps: float = setting(5.0, "Failover tail loss.", "down", gt=0)
-    bcu_bps: float = setting(3.0, "Backlog catch-up cost per unit of backlog.", "down", gt=0)
+    Not yet acted on.
+    """
+
+    fetl_bps: float = setting(
+        5.0, "FETL, failover episode tail lift (shortfall's 95th percentile).", "down", gt=0
+    )
+    bcu_bps: float = setting(
+        3.0, "BCU, backlog catch-up cost: extra cost per unit of backlog cleared.", "down", gt=0
+    )
+    bcu_multiple: float = setting(
+        1.6, "BCU's limit is at least so many times what the model gives.", "down", ge=1
+    )
+    bcu_hard_multiple: float = setting(
+        4.0, "Within one episode, BCU's limit is so many times that.", "down", ge=1
+    )
+    horizon: Literal["trading_day"] = setting(
+        "trading_day", "When an incident's parents are counted at the latest.", None
+    )
 
 
 class Policy(Section):
@@ -179,6 +242,9 @@ class Policy(Section):
     )
     replay: Replay = Field(default_factory=Replay, description="Gaps and resends.")
     freshness: Freshness = Field(default_factory=Freshness, description="Silence of the sources.")
+    witness: Witnesses = Field(
+        default_factory=Witnesses, description="What the proof of parity rests on."
+    )
     recovery: Recovery = Field(default_factory=Recovery, description="The machine's way back.")
     cap: CapRules = Field(default_factory=CapRules, description="How confidence becomes a cap.")
     catch_up: CatchUp = Field(default_factory=CatchUp, description="Repayment of backlog.")
@@ -197,12 +263,19 @@ class Policy(Section):
 
     @property
     def limits(self) -> Limits:
-        """What of it bounds truth, which knows no policy: resends and attempts (R12, R18)."""
-        replay = self.replay
+        """What of it bounds truth, which knows no policy: patience with resends and with silence,
+        the budget of attempts (R12, R18, DOMAIN §8).
+        """
+        replay, freshness = self.replay, self.freshness
         return Limits(
-            replay.resend_timeout_ms * 1_000_000,
-            replay.attempts_max,
-            replay.attempts_window_ms * 1_000_000,
+            resend_timeout_ns=replay.resend_timeout_ms * MS_NS,
+            attempts_max=replay.attempts_max,
+            attempts_window_ns=replay.attempts_window_ms * MS_NS,
+            channels=freshness.channels,
+            heartbeat_tolerance=freshness.heartbeat_tolerance,
+            heartbeat_default_ns=freshness.heartbeat_default_ms * MS_NS,
+            event_clip_ns=freshness.event_clip_ms * MS_NS,
+            lag_hard_ns=freshness.lag_hard_ms * MS_NS,
         )
 
 
@@ -276,6 +349,8 @@ _ORDERED = (
     ("similarity.floor",                "similarity.target",                True),
     ("similarity.alarm",                "similarity.target",                False),
     ("freshness.lag_soft_ms",           "freshness.lag_hard_ms",            True),
+    ("freshness.event_clip_ms",         "recovery.reentry_dwell_ms",        True),
+    ("witness.entry_ceiling",           "witness.snapshot_ceiling",         False),
     ("cap.ceiling.state_diverged",      "cap.ceiling.failover_detected",    False),
     ("cap.ceiling.failover_detected",   "cap.ceiling.replay_syncing",       False),
     ("cap.ceiling.replay_syncing",      "cap.ceiling.controlled_reentry",   False),
@@ -283,7 +358,9 @@ _ORDERED = (
     ("cap.ceiling.stable",              "cap.ceiling.healthy",              False),
     ("cap.floor",                       "cap.ceiling.state_diverged",       False),
     ("cap.floor",                       "cap.safe_mode",                    False),
+    ("cap.floor",                       "cap.cold_start",                   False),
     ("catch_up.participation_normal",   "catch_up.participation_max",       False),
+    ("guardrails.bcu_multiple",         "guardrails.bcu_hard_multiple",     False),
 )  # fmt: skip
 
 

@@ -79,6 +79,9 @@ class SafeMode(Envelope, tag="safe_mode", frozen=True, kw_only=True):
         ),
     ] = None
     reason: Annotated[Text, says("Why.")]
+    evidence: Annotated[
+        Text | None, says("Id of the guardrail record behind it; null where the reason is all.")
+    ] = None
 
 
 class Attestation(Envelope, tag="attestation", frozen=True, kw_only=True):

@@ -178,6 +178,13 @@ class Transition(Output, tag="transition", frozen=True, kw_only=True):
     detail: Annotated[str, says("The figures behind the signal, for a person to read.")] = ""
     episode_id: Annotated[Text | None, says("Episode it belongs to.")] = None
     cycle: Annotated[Count | None, says("Failover cycle within the episode.")] = None
+    trigger_event_ns: Annotated[
+        Nanoseconds | None,
+        says(
+            "Latest event time when it was decided: the exact edge of a window in event time."
+            " Nanoseconds, UTC."
+        ),
+    ] = None
     policy: Annotated[PolicyRef, says("Policy that decided.")]
 
 
