@@ -1,23 +1,42 @@
 # What one does with this checkout; `make` lists it. Environments and downloads are made when first
 # wanted and kept under ~/.cache/reconverge: see tools/provision.
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench chaos soak check mutants pages schemas setup lock
+.PHONY: help demo test quick test-long bench chaos soak check mutants pages schemas setup lock
 
 PYTHON_DEV = "$$(tools/provision venv dev)"/bin/python
 COMPILED = "$$(tools/provision compiled)"
+PYTEST = $(PYTHON_DEV) -m pytest
+REAL = kafka or engines or live
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 11
 
 demo: ## a recorded failover, told by the service: no Java, Docker or compiler needed
 	@"$$(tools/provision venv demo)"/bin/reconverge demo
 
 # What only computes runs on every processor, the core's own tests once more on the compiled core;
-# what starts real systems has the machine to itself.
-test: check ## lint, types and every test, on real Kafka and real FIX engines
-	@$(PYTHON_DEV) -m pytest --numprocesses=auto -m "not kafka and not engines and not live"
-	@PYTHONPATH=$(COMPILED) $(PYTHON_DEV) -m pytest --numprocesses=auto tests/core tests/scenarios -m "not source"
-	@$(PYTHON_DEV) -m pytest -m "kafka or engines or live"
+# what starts real systems has the machine to itself. CONTRIBUTING.md lists the parts and their budgets.
+test: setup ## lint, types and every test but the long ones, on real Kafka and real FIX engines
+	@tools/timed "lint and types" 2 $(MAKE) --no-print-directory check
+	@tools/timed "what only computes" 6 $(PYTEST) --numprocesses=auto -m "not ($(REAL) or long)"
+	@PYTHONPATH=$(COMPILED) tools/timed "the compiled core" 3 \
+		$(PYTEST) --numprocesses=auto tests/core tests/scenarios -m "not (source or long)"
+	@tools/timed "real Kafka" 8 $(PYTEST) -m "kafka and not long"
+	@tools/timed "real FIX engines" 4 $(PYTEST) -m "engines and not (kafka or long)"
+	@tools/timed "against the clock" 2 $(PYTEST) -m "live and not (kafka or engines or long)"
+
+quick: setup ## a minute, for the inner loop: lint, types and the fastest tests
+	@$(PYTHON_DEV) -m ruff format --check --quiet .
+	@$(PYTHON_DEV) -m ruff check --quiet .
+	@tools/timed "types" 1 $(PYTHON_DEV) -m mypy
+	@tools/timed "the fastest tests" 1 $(PYTEST) --quiet --numprocesses=auto \
+		-m "not ($(REAL) or slow or long)"
+
+test-long: setup ## what takes longer than `make test` has time for; run it before a release
+	@tools/timed "long tests" 60 $(PYTEST) -m long
+	@RECONVERGE_SEEDS=20000 tools/timed "ten times as many seeds" 30 \
+		$(PYTEST) --numprocesses=auto tests/core/test_recovery_properties.py
+	@tools/timed "faults on real Kafka" 25 $(PYTHON_DEV) -m tests.chaos --minutes 20
 
 bench: setup ## the figures of docs/performance.md, the core compiled, as ratios measured in one run
 	@PYTHONPATH=$(COMPILED) $(PYTHON_DEV) -m bench

@@ -24,7 +24,22 @@ from tests import rooms, rules
 from tests.core import order_pages, policy_pages, sequence_pages
 from tests.demo import pages as demo_pages
 
-DOCS = Path(__file__).resolve().parent.parent / "docs"
+ROOT = Path(__file__).resolve().parents[1]
+DOCS = ROOT / "docs"
+
+PAGES = [*sorted(DOCS.rglob("*.md")), ROOT / "CONTRIBUTING.md"]
+
+
+def test_parts() -> str:
+    """What the targets of the Makefile run, and the minutes that each part may take."""
+    rows, target = ["| target | part | minutes |", "|---|---|---:|"], ""
+    for line in (ROOT / "Makefile").read_text().splitlines():
+        if named := re.match(r"([a-z-]+):", line):
+            target = named[1]
+        if part := re.search(r'tools/timed "(.*?)" (\d+)', line):
+            rows.append(f"| `make {target}` | {part[1]} | {part[2]} |")
+    return "\n".join(rows)
+
 
 REGIONS: dict[str, Callable[[], str]] = {
     "alerts": notices.table,
@@ -52,6 +67,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "rooms-stream": lambda: rooms.table(rooms.STREAM),
     "settings": settings.table,
     "tap-mapping": mapping.table,
+    "test-parts": test_parts,
 }
 
 _FIGURE = re.compile(r"(<!-- figure: (\w+) ([\w.-]+) -->)[^<]*(<!-- /figure -->)")
@@ -97,7 +113,7 @@ def rendered(text: str) -> str:
 
 def main() -> None:
     """Write every page anew."""
-    for page in sorted(DOCS.glob("*.md")):
+    for page in PAGES:
         page.write_text(rendered(page.read_text()))
 
 

@@ -99,11 +99,13 @@ def test_builder_is_sent_what_the_dockerfile_copies() -> None:
     assert all((ROOT / name).exists() for name in sent)
 
 
+@pytest.mark.slow
 def test_installed_service_runs_read_only_as_nobody_with_its_core_compiled(image: Path) -> None:
     version = run(*confined(), image / "bin/reconverge", "--version")
     assert version == f"{reconverge.__version__}, core compiled\n"
 
 
+@pytest.mark.slow
 def test_image_carries_no_installer_or_build_tool(image: Path) -> None:
     packages = {path.name for path in (image / "lib").glob("python3*/site-packages/*")}
     assert "reconverge" in packages

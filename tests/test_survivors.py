@@ -29,7 +29,7 @@ def functions() -> Iterator[str]:
     [
         ("reconverge.core.orders.view.x__book__mutmut_43", "orders.view._book"),
         ("reconverge.core.control.cap.x_rounded__mutmut_1", "control.cap.rounded"),
-        ("reconverge.core.truth.xǁTruthǁ_down__mutmut_2", "truth.Truth._down"),
+        ("reconverge.core.path.xǁPathǁ_fall__mutmut_2", "path.Path._fall"),
     ],
 )
 def test_a_mutant_is_placed_by_its_name(mutant: str, where: str) -> None:

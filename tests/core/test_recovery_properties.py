@@ -21,6 +21,7 @@ from reconverge.core.session import Session
 from tests.core.venue_model import HEADER, World
 from tests.scenarios.transcript import Scenario
 
+pytestmark = pytest.mark.slow
 SEEDS = int(os.environ.get("RECONVERGE_SEEDS", "2000"))
 """Runs of each of the two halves below; more at leisure."""
 STEPS = 60

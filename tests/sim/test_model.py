@@ -7,6 +7,7 @@ import pytest
 from tests.sim.model import Broken, Rules, explore
 
 
+@pytest.mark.slow
 def test_no_interleaving_breaks_an_invariant() -> None:
     assert explore(Rules()) > 10_000, "a model in which little can happen proves little"
 

@@ -12,15 +12,28 @@ from tests.sim.world import Fault, Plan, plan, shrink, simulate, violates
 
 SEEDS = 200
 """A dozen seconds' worth. Every planted bug is found within the first 160."""
+SEEDS_LONG = 10_000
+"""A quarter of an hour on one core."""
 DESK_SEEDS = 24
 CHUNKS = 8
 
 
-@pytest.mark.parametrize("chunk", range(CHUNKS))
-def test_invariants_hold_under_a_swarm_of_faults(chunk: int) -> None:
-    for seed in range(chunk, SEEDS, CHUNKS):
+def swarm(seeds: range) -> None:
+    for seed in seeds:
         if violates(plan(seed)):
             pytest.fail(report(plan(seed)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_invariants_hold_under_a_swarm_of_faults(chunk: int) -> None:
+    swarm(range(chunk, SEEDS, CHUNKS))
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("chunk", range(CHUNKS))
+def test_invariants_hold_under_a_larger_swarm(chunk: int) -> None:
+    swarm(range(SEEDS + chunk, SEEDS_LONG, CHUNKS))
 
 
 @pytest.mark.parametrize("chunk", range(CHUNKS))
