@@ -70,9 +70,13 @@ def test_raw_data_may_hold_the_delimiter() -> None:
     assert frame.message.get("96") == data
 
 
-def test_raw_data_whose_length_is_wrong_is_refused() -> None:
-    text = FORMATS["QuickFIX C++"](inn("B", 9, (95, "3"), (96, "abcdef")))
-    assert reasons(text)[0].startswith("the fields cannot be told apart")
+def test_raw_data_whose_length_is_wrong_leaves_the_number() -> None:
+    """R19: what stands before it can be told apart, and nothing is guessed of the rest."""
+    text = FORMATS["QuickFIX C++"](inn("B", 9, (95, "3"), (96, "abc\x01d"), (58, "x")))
+    (frame,) = pieces(text)
+    assert isinstance(frame, Frame)
+    assert frame.message.is_torn
+    assert (frame.message.get("34"), frame.message.get("58")) == ("9", None)
 
 
 def test_a_value_may_hold_line_breaks() -> None:

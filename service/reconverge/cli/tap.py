@@ -21,7 +21,7 @@ from reconverge.core.messages.wire import NAME_LENGTH_MAX, encode
 from reconverge.tap.framing import zone_offset_ns
 from reconverge.tap.kafka import PublishError, publish_stream
 from reconverge.tap.mapping import PARENT_TAGS
-from reconverge.tap.pipeline import Tap, UnknownDirectionError
+from reconverge.tap.pipeline import Tap, UsageError
 from reconverge.tap.resume import Source
 from reconverge.tap.run import follow, read
 from reconverge.tap.source import Log
@@ -108,6 +108,14 @@ UtcOffset = Annotated[
         help="How far the lines' own times are ahead of UTC, where they do not say.",
     ),
 ]
+Lenient = Annotated[
+    bool,
+    typer.Option(
+        "--lenient",
+        help="Read altered messages too (masked, anonymised, converted): those whose BodyLength or"
+        " CheckSum is wrong. Counted by what is wrong.",
+    ),
+]
 ToKafka = Annotated[
     bool, typer.Option("--to-kafka", help="Publish to the stream's topic instead of printing.")
 ]
@@ -155,6 +163,7 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
     venue: Venue = None,
     parent_tag: ParentTags = None,
     utc_offset: UtcOffset = "+00:00",
+    lenient: Lenient = False,  # noqa: FBT002
     to_kafka: ToKafka = False,  # noqa: FBT002 - typer's way
     bootstrap_servers: Brokers = None,
     resume: Resume = True,  # noqa: FBT002
@@ -172,8 +181,8 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
 
         reconverge tap fix-log dc.log --session EQ-1 --stream drop-copy --follow --to-kafka
 
-    Exit code: 0 everything was read, 1 some lines could not be, 2 wrong usage, 3 a file or the
-    broker failed.
+    Exit code: 0 everything was used, 1 some lines could not be, 2 wrong usage or nothing of the
+    session asked for, 3 a file or the broker failed.
     """
     if rejects is not None and any(rejects.exists() and rejects.samefile(log) for log in files):
         raise typer.BadParameter(f"{rejects} is one of the logs", param_hint="--rejects")
@@ -197,7 +206,7 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
         try:
             kept = tap_report.Rejects(stack.enter_context(rejects.open("wb")) if rejects else None)
             tap = Tap(identity, ours=comp_id, peers=tuple(peer or ()), on_reject=kept)
-            logs = [stack.enter_context(Log(file, offset_ns)) for file in files]
+            logs = [stack.enter_context(Log(file, offset_ns, lenient=lenient)) for file in files]
             if to_kafka:
                 source = Source(session, channel) if resume else None
                 events = _events(tap, logs, live=live)
@@ -207,12 +216,12 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
                 asyncio.run(_print_live(_events(tap, logs, live=True)))
             else:
                 _print(read(tap, logs))
-        except UnknownDirectionError as error:
-            raise typer.BadParameter(str(error), param_hint="--comp-id") from None
+        except UsageError as error:
+            raise typer.BadParameter(str(error), param_hint=error.option) from None
         except OSError as error:
             _fail(str(error))
         _summarise(tap, kept, as_json=json_summary)
-    raise typer.Exit(EXIT_REJECTS if tap.counts.rejects else 0)
+    raise typer.Exit(EXIT_REJECTS if tap.counts.rejects or tap.counts.set_aside else 0)
 
 
 def _check_names(option: str, names: Iterable[str | None]) -> None:

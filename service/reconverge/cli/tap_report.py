@@ -1,5 +1,6 @@
 """What a call says of itself: the rejects kept in a file, the summary on standard error."""
 
+from collections.abc import Iterator
 from dataclasses import fields
 from typing import IO, Any, Final
 
@@ -52,29 +53,43 @@ def show(console: Console, counts: Counts, rejects: Rejects) -> None:
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(justify="right", style="bold")
     table.add_column()
-    table.add_row(str(counts.messages), "FIX messages")
-    for kind, count in counts.events.most_common():
-        table.add_row(str(count), f"  {kind}")
-    table.add_row(str(counts.notes), "engine notes and other text")
-    if counts.published is not None:
-        table.add_row(str(counts.published), "events published; the topic had the others")
-    if counts.reduced:
-        table.add_row(str(counts.reduced), "requests of ours kept as other_message")
-    for pair, count in counts.other_sessions.most_common():
-        table.add_row(str(count), escape(f"messages of another session, {pair}, left out"))
-    table.add_row(
-        str(counts.rejects), "lines that could not be read", style="red" if counts.rejects else None
-    )
+    for count, text, style in _rows(counts):
+        table.add_row(str(count), escape(text), style=style)
     console.print(table)
+    if counts.lenient:
+        console.print(
+            "[red]What --lenient took was altered after it was sent: it proves nothing.[/]"
+        )
     for each in rejects.first:
         text = _printable(each.raw[:_SHOWN_BYTES].replace(b"\x01", b"|"))
         console.print(
             f"[red]{escape(str(each.origin))}[/]: {escape(each.reason)}\n  {escape(text)}",
             soft_wrap=True,  # so that file and line can be searched for
         )
-    more = counts.rejects + counts.reduced - len(rejects.first)
+    more = counts.rejects + counts.set_aside + counts.unmodelled - len(rejects.first)
     if more > 0:
         console.print(f"... and {more} more")
+
+
+def _rows(counts: Counts) -> Iterator[tuple[int, str, str | None]]:
+    """What became of everything, in the order of reading: how many, of what, and its colour."""
+    yield counts.messages, "FIX messages", None
+    for kind, count in counts.events.most_common():
+        yield count, f"  {kind}", None
+    yield counts.notes, "engine notes and other text", None
+    if counts.published is not None:
+        yield counts.published, "events published; the topic had the others", None
+    for pair, count in counts.other_sessions.most_common():
+        yield count, f"messages of another session, {pair}, left out", None
+    if counts.unmodelled:
+        yield counts.unmodelled, "requests of ours in flight with an unknown size", "yellow"
+    for fault, count in counts.degraded.most_common():
+        yield count, f"{fault}, first at {counts.first_degraded[fault]}", "yellow"
+    for altered, count in counts.lenient.most_common():
+        yield count, f"altered messages taken by --lenient: {altered}", "red"
+    if counts.set_aside:
+        yield counts.set_aside, "messages of which only the number could be used", "red"
+    yield counts.rejects, "lines that could not be read", "red" if counts.rejects else None
 
 
 def _printable(raw: bytes) -> str:

@@ -20,10 +20,12 @@ anything a tool put in the place of SOH.
 import re
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import islice
 from pathlib import PurePath
 from typing import Final, NamedTuple
 
 from reconverge.tap import wire
+from reconverge.tap.escapes import SOH, normalise
 from reconverge.tap.values import NS_PER_S, day_ns, time_of_day_ns
 
 SPREAD_BYTES_MAX: Final = 1 << 20
@@ -44,8 +46,16 @@ _CLOCK = re.compile(rb"\W?\d\d:\d\d:\d\d[.,]\d")  # a logger's time without its 
 _DIRECTION = re.compile(rb"\b(incoming|outgoing)\b")
 _EVENT_LOG = re.compile(r"(?:^|\.)event\.")
 _EVENT = re.compile(rb"\b(?:event|error)>|\bquickfixj\.(?:event|errorEvent)\b")
-_TRAILER = re.compile(rb"10=\d{3}(?:\x01|(?!\d))")
+_CHECKSUM: Final = rb"10=(?:\d{3}|[*xX#]{1,3})"  # or a mask in its place
+_TRAILER = re.compile(_CHECKSUM + rb"(?:\x01|(?!\d))")
+_TRAILERS_MAX: Final = 8
+"""Ends looked at for one message: those of messages it carries come before its own."""
+_CARRIED_WITHIN: Final = 120
+_CARRIED = re.compile(rb"213=(?:<[^\x01]{0,100}>)?8=FIX")
+"""A message that another one carries in a field, in a document of XML perhaps."""
 _LOOKS_LIKE_FIX = re.compile(rb"\x01|8=FIX|\b(?:35|49|56)=\S")
+_MAY_BE_LOGON = re.compile(rb"35=A(?!\w)")
+_ANY_TYPE = re.compile(rb"35=\w")
 _NOISE = b" \t\r\n)]}>\"',;"
 
 
@@ -69,7 +79,7 @@ class Prefix(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """A message whose BodyLength and CheckSum are right; ``raw`` is as the file has it."""
+    """A message that can be read; ``raw`` is as the file has it."""
 
     origin: Origin
     prefix: Prefix
@@ -98,15 +108,27 @@ class Unreadable:
     reason: str
     raw: bytes
 
+    @property
+    def may_be_logon(self) -> bool:
+        """Whether a logon may have been lost with it."""
+        if _MAY_BE_LOGON.search(self.raw):
+            return True
+        return _LOOKS_LIKE_FIX.search(self.raw) is not None and not _ANY_TYPE.search(self.raw)
+
 
 Piece = Frame | Note | Unreadable
 
 
 class Framer:
-    """Reads one file's lines in order. ``utc_offset_ns`` is how far its stamps are ahead of UTC."""
+    """Reads one file's lines in order.
 
-    def __init__(self, file: str, utc_offset_ns: int = 0) -> None:
+    ``utc_offset_ns`` is how far its stamps are ahead of UTC. With ``lenient`` messages that were
+    altered after they were sent are read all the same.
+    """
+
+    def __init__(self, file: str, utc_offset_ns: int = 0, *, lenient: bool = False) -> None:
         self.file = file
+        self._lenient = lenient
         self._utc_offset_ns = utc_offset_ns
         self._is_event_log = _EVENT_LOG.search(PurePath(file).name) is not None
         self._spread: list[bytes] = []  # the lines so far of a message that has not ended
@@ -178,7 +200,7 @@ class Framer:
 
     def _frame(self, number: int, raw: bytes, prefix: Prefix) -> Piece:
         try:
-            message = _read(raw)
+            message = wire.read(raw, lenient=self._lenient)
         except wire.FixError as error:
             return self._unreadable(number, str(error), prefix.text + raw)
         return Frame(Origin(self.file, number), prefix, message, raw)
@@ -249,22 +271,47 @@ def _end(text: bytes, start: int = 0) -> int | None:
     ends it, and the check that follows names the fault.
     """
     head = wire.HEAD.match(text, start)
-    if head is not None and head[2] == wire.SOH:
+    if head is not None and head[2] == SOH and head[3]:
         trailer = _TRAILER.match(text, head.end() + int(head[3]))
         if trailer is not None:
             return trailer.end()
-    following = text.find(b"8=FIX", start + 5)
+    following = _following(text, start)
     limit = len(text) if following < 0 else following
-    delimiter = wire.SOH if head is None else head[2]
-    trailer = _trailer(delimiter).search(text, start, limit)
+    trailer = _last_trailer(text, start, limit, head)
     if trailer is not None:
         return trailer.end()
-    return None if following < 0 else following
+    return None if following < 0 else limit
 
 
-def _read(raw: bytes) -> wire.FixMessage:
-    head = wire.HEAD.match(raw)
-    return wire.read(wire.normalise(raw, wire.SOH if head is None else head[2]))
+def _following(text: bytes, start: int) -> int:
+    """Where the next message begins that this one does not carry; -1 if there is none."""
+    at = start
+    while (at := text.find(b"8=FIX", at + 5)) >= 0:
+        before = max(start, at - _CARRIED_WITHIN)
+        if text.find(b"213=", before, at) < 0 or not _CARRIED.search(text, before, at + 5):
+            return at
+    return -1
+
+
+def _last_trailer(
+    text: bytes, start: int, limit: int, head: re.Match[bytes] | None
+) -> re.Match[bytes] | None:
+    """The CheckSum where BodyLength ends. If there is none, the first one, or the last of several
+    if the message carries another.
+    """
+    delimiter = SOH if head is None else head[2]
+    trailers = _trailer(delimiter).finditer(text, start, limit)
+    found = next(trailers, None)
+    if found is None or head is None or _CARRIED.search(text, start, limit) is None:
+        return found
+    stated = int(head[3] or 0)
+    for each in [found, *islice(trailers, _TRAILERS_MAX - 1)]:
+        found = each
+        body = text[head.end() : found.start() + len(delimiter)]
+        if stated in {len(normalise(body, delimiter)), len(body.replace(delimiter, SOH))}:
+            return found
+    is_cut = limit == len(text) and limit - head.end() < stated + len("10=000")
+    return None if is_cut else found
 
 
 def _is_right(text: bytes) -> bool:
@@ -272,7 +319,7 @@ def _is_right(text: bytes) -> bool:
     if end is None:
         return False
     try:
-        _read(text[:end])
+        wire.read(text[:end])
     except wire.FixError:
         return False
     return True
@@ -282,4 +329,4 @@ def _is_right(text: bytes) -> bool:
 def _trailer(delimiter: bytes) -> re.Pattern[bytes]:
     """CheckSum after a delimiter, with its own delimiter unless the line was stripped of it."""
     escaped = re.escape(delimiter)
-    return re.compile(escaped + rb"10=\d{3}(?:" + escaped + rb"|(?!\d))")
+    return re.compile(escaped + _CHECKSUM + rb"(?:" + escaped + rb"|(?![\d*]))")

@@ -17,7 +17,7 @@ from reconverge.core.messages.events import (
     StreamEvent,
 )
 from reconverge.tap.engine import Saying, Statement
-from reconverge.tap.orders import Envelope
+from reconverge.tap.fields import Envelope
 
 SILENCE_TENTHS: Final = 24
 """Inbound silence of 2.4 heartbeat intervals means a dead path: QuickFIX's rule

@@ -5,7 +5,6 @@ from heapq import merge
 
 from reconverge.tap import engine, tags
 from reconverge.tap.framing import Frame, Note, Piece
-from reconverge.tap.wire import FixError
 
 
 def by_time(logs: Iterable[Iterable[Piece]]) -> Iterator[Piece]:
@@ -38,7 +37,4 @@ def _own_time_ns(piece: Piece) -> int | None:
         return getattr(piece, "at_ns", None)
     if piece.prefix.at_ns is not None:
         return piece.prefix.at_ns
-    try:
-        return piece.message.time_ns(tags.SENDING_TIME)
-    except FixError:
-        return None  # rejected when its turn comes
+    return piece.message.time_ns(tags.SENDING_TIME)

@@ -5,29 +5,50 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from reconverge.core.messages.events import StreamEvent
+from reconverge.core.messages.events import StreamEvent, UnmodelledRequest
 from reconverge.core.messages.wire import kind
 from reconverge.tap import engine, tags
 from reconverge.tap.direction import Direction, comp_ids
+from reconverge.tap.fields import Envelope
 from reconverge.tap.framing import Frame, Note, Piece, Unreadable
 from reconverge.tap.link import Link
-from reconverge.tap.orders import Envelope
 from reconverge.tap.translate import Identity, Translator
 from reconverge.tap.wire import FixError
 
 HELD_MAX: Final = 100_000
 """Pieces kept until our CompID is known. A log that shows no logon in so many is one whose start
 was cut off."""
+PAIRS_MAX: Final = 100
+"""Pairs of CompIDs told apart that are not ours: more than one log of one engine ever had."""
+_OF_THE_SELL_SIDE: Final = frozenset("89")
+_OF_THE_BUY_SIDE: Final = frozenset("DFG")
+_NO_LOGON: Final = "no logon shows which CompID is ours"
 
 
-class UnknownDirectionError(Exception):
-    """No message tells which CompID is ours; the user has to."""
+class UsageError(Exception):
+    """The user has to say more, or something else; ``option`` is where."""
 
-    def __init__(self, seen: Iterable[tuple[str, str]]) -> None:
-        pairs = ", ".join(sorted({f"{sender}->{target}" for sender, target in seen})) or "none"
-        super().__init__(
-            f"no logon shows which CompID is ours (seen: {pairs}); give it with --comp-id"
-        )
+    option = "--comp-id"
+
+
+class UnknownDirectionError(UsageError):
+    """No message tells for certain which CompID is ours; the user has to."""
+
+    def __init__(self, why: str, seen: Iterable[tuple[str, str]]) -> None:
+        super().__init__(f"{why} (seen: {_pairs(seen)}); give it with --comp-id")
+
+
+class NothingOfOursError(UsageError):
+    """Messages were read, and none is of the session asked for."""
+
+    def __init__(self, ours: str, peers: tuple[str, ...], seen: Iterable[str]) -> None:
+        asked = f"{ours} with {' or '.join(peers)}" if peers else ours
+        self.option = "--peer" if peers else "--comp-id"
+        super().__init__(f"no message is of {asked}; those read are {', '.join(sorted(seen))}")
+
+
+def _pairs(seen: Iterable[tuple[str, str]]) -> str:
+    return ", ".join(sorted({f"{sender}->{target}" for sender, target in seen})) or "none"
 
 
 @dataclass(slots=True)
@@ -36,13 +57,32 @@ class Counts:
 
     messages: int = 0
     notes: int = 0  # lines of text; engines' notes on other things than the transport included
-    rejects: int = 0
-    reduced: int = 0  # requests of ours that the contract cannot hold, kept as other_message
+    rejects: int = 0  # lines that could not be read at all
+    set_aside: int = 0  # messages of which only the number could be used (R19)
+    unmodelled: int = 0  # requests of ours that are in flight with an unknown size (R37)
+    degraded: Counter[str] = field(default_factory=Counter)  # fields rounded or left out, by tag
+    first_degraded: dict[str, str] = field(default_factory=dict)  # of each: where, and why
+    lenient: Counter[str] = field(default_factory=Counter)  # altered messages, by what shows it
     other_sessions: Counter[str] = field(default_factory=Counter)  # messages, by "SENDER->TARGET"
     events: Counter[str] = field(default_factory=Counter)  # by type
     published: int | None = None  # events that Kafka acknowledged, when it was asked to
     first_ns: int | None = None
     last_ns: int | None = None
+
+    def other_session(self, sender: str, target: str) -> None:
+        """A message of others; of so many pairs that nobody could read them, one sum."""
+        pair = f"{sender}->{target}"
+        is_told = pair in self.other_sessions or len(self.other_sessions) < PAIRS_MAX
+        self.other_sessions[pair if is_told else "others"] += 1
+
+    def faults(self, frame: Frame) -> None:
+        """What of a message could not be taken as it stands."""
+        if frame.message.altered is not None:
+            self.lenient[frame.message.altered] += 1
+        for fault in frame.message.faults:
+            kind_of_fault = f"tag {fault.tag} {fault.outcome}"
+            self.degraded[kind_of_fault] += 1
+            self.first_degraded.setdefault(kind_of_fault, f"{frame.origin}: {fault.why}")
 
 
 class Tap:
@@ -73,7 +113,7 @@ class Tap:
             self._held.append(piece)
             if not self._learns_from(piece):
                 if len(self._held) > HELD_MAX:
-                    raise UnknownDirectionError(self._direction.seen)
+                    raise UnknownDirectionError(_NO_LOGON, self._direction.seen)
                 return
             held, self._held = self._held, []
             for each in held:
@@ -86,18 +126,34 @@ class Tap:
         yield from self._counted(self._link.tick(now_ns))
 
     def close(self) -> None:
-        """No more will come. Raises ``UnknownDirectionError`` if messages are still held."""
+        """No more will come. Raises ``UsageError`` if messages are still held, or none was ours."""
         held, self._held = self._held, []
         if any(isinstance(piece, Frame) for piece in held):
-            raise UnknownDirectionError(self._direction.seen)
+            raise UnknownDirectionError(self._direction.lost or _NO_LOGON, self._direction.seen)
         for piece in held:
             self._events(piece)
+        others = self.counts.other_sessions
+        if others and not self.counts.messages and not self.counts.rejects:
+            raise NothingOfOursError(self._direction.ours or "", self._direction.peers, others)
 
     def _learns_from(self, piece: Piece) -> bool:
+        """Whether a piece tells our CompID. What cannot be read may have been the first logon: then
+        a later one may be the counterparty's, and is no help.
+        """
+        direction = self._direction
+        if isinstance(piece, Unreadable) and piece.may_be_logon:
+            direction.lose(
+                f"{piece.origin} cannot be read ({piece.reason}) and may be the first logon"
+            )
+        if not isinstance(piece, Frame):
+            return False
         try:
-            return isinstance(piece, Frame) and self._direction.learn(piece)
-        except FixError:
-            return False  # rejected when its turn comes
+            return direction.learn(piece)
+        except FixError as error:  # rejected when its turn comes
+            if piece.message.get(tags.MSG_TYPE) in {None, "A"}:
+                why = f"{piece.origin} cannot be used ({error}) and may be the first logon"
+                direction.lose(why)
+            return False
 
     def _events(self, piece: Piece) -> list[StreamEvent]:
         match piece:
@@ -114,15 +170,36 @@ class Tap:
     def _message(self, frame: Frame) -> list[StreamEvent]:
         direction = self._direction.of(frame.message)
         if direction is None:
-            self.counts.other_sessions["->".join(comp_ids(frame.message))] += 1
+            self.counts.other_session(*comp_ids(frame.message))
             return []
         outbound, peer = direction
+        self._contradicts(frame, outbound=outbound)
         marks = self._identity.marks(peer, self._endpoint, self._segment(peer))
         at_ns = self._line_ns(frame)
-        events = self._translate(frame, marks, outbound=outbound, at_ns=at_ns)
+        envelope = self._translator.envelope(
+            frame.message, marks, outbound=outbound, ingest_ns=at_ns
+        )
+        events = self._translate(frame, envelope)
         self.counts.messages += 1
+        self.counts.faults(frame)
         self._ingest_ns = max(self._ingest_ns, at_ns)
         return [*self._link.before(events[0], marks, at_ns), *events]
+
+    def _contradicts(self, frame: Frame, *, outbound: bool) -> None:
+        """Refuse a guess that a message shows to be wrong: we would have sent an execution report,
+        or been sent an order.
+        """
+        if not self._direction.is_guess:
+            return
+        msg_type = frame.message.get(tags.MSG_TYPE)
+        is_copied = self._identity.is_drop_copy  # of requests too
+        if (
+            msg_type in _OF_THE_SELL_SIDE
+            if outbound
+            else (msg_type in _OF_THE_BUY_SIDE and not is_copied)
+        ):
+            why = f"the first logon seems not to be ours: {frame.origin} goes the wrong way"
+            raise UnknownDirectionError(why, [comp_ids(frame.message)])
 
     def _segment(self, peer: str) -> str | None:
         """FIX numbers per pair of CompIDs: but the first, each counterparty has its own (R14)."""
@@ -130,24 +207,19 @@ class Tap:
             self._first_peer = peer
         return None if peer == self._first_peer else peer
 
-    def _translate(
-        self, frame: Frame, marks: Envelope, *, outbound: bool, at_ns: int
-    ) -> list[StreamEvent]:
-        """The events of one message.
-
-        A request of ours that the contract cannot hold still uses up its number: the venue's answer
-        will say what came of it. Anything of the venue's is rejected instead, because the gap that
-        leaves is the truth.
-        """
+    def _translate(self, frame: Frame, envelope: Envelope) -> list[StreamEvent]:
+        """The events of one message. One whose content cannot be used has used its number (R19)."""
         try:
-            return self._translator.events(frame.message, marks, outbound=outbound, ingest_ns=at_ns)
+            events = self._translator.events(frame.message, envelope)
         except FixError as error:
-            if not outbound:
-                raise
-            events = self._translator.number_only(frame.message, marks, ingest_ns=at_ns)
-            self.counts.reduced += 1
-            self._on_reject(frame.unreadable(f"kept as other_message: {error}"))
-            return events
+            self.counts.set_aside += 1
+            self._on_reject(frame.unreadable(f"number seen, content set aside: {error}"))
+            return [self._translator.set_aside(frame.message, envelope, str(error))]
+        for event in events:
+            if isinstance(event, UnmodelledRequest):
+                self.counts.unmodelled += 1
+                self._on_reject(frame.unreadable(f"in flight, of unknown size: {event.reason}"))
+        return events
 
     def _line_ns(self, frame: Frame) -> int:
         """When the line was written, else when the message was sent, never running backwards."""

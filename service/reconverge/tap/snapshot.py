@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from reconverge.core.messages.events import MassStatusEnd, MassStatusRow, StreamEvent
-from reconverge.tap import orders, tags
-from reconverge.tap.orders import Envelope
+from reconverge.tap import fields, reports, tags
+from reconverge.tap.fields import Envelope
 from reconverge.tap.wire import FixMessage
 
 OPEN_MAX: Final = 64
@@ -60,7 +60,7 @@ class Snapshots:
         if m.get(tags.EXEC_TYPE) != _ORDER_STATUS:
             return None
         row = MassStatusRow(
-            **envelope, **orders.order_as_reported(m, parent_tags), request_id=request_id
+            **envelope, **reports.order_as_reported(m, parent_tags), request_id=request_id
         )
         request.rows.add(envelope["seq"])
         if len(request.rows) != total and not m.flag(tags.LAST_RPT_REQUESTED):
@@ -99,5 +99,5 @@ def _no_rows(
         request_id=request_id,
         rows_total=0 if is_empty else None,
         failed=not is_empty,
-        reason=None if is_empty else orders.reason(m, tags.ORD_REJ_REASON),
+        reason=None if is_empty else fields.reason(m, tags.ORD_REJ_REASON),
     )

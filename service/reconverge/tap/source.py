@@ -7,6 +7,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final
 
+from reconverge.tap.encoding import Plain
 from reconverge.tap.framing import Framer, Origin, Piece, Unreadable
 
 _READ_BYTES: Final = 1 << 20
@@ -22,9 +23,10 @@ _WHOLE = re.compile(rb"\x0110=\d{3}\x01\Z")  # a message's end, whether or not t
 class Log:
     """A log by its name, whose file may be replaced (rename, create) or cut (copy, truncate)."""
 
-    def __init__(self, path: Path, utc_offset_ns: int = 0) -> None:
+    def __init__(self, path: Path, utc_offset_ns: int = 0, *, lenient: bool = False) -> None:
         self.path = path
         self._utc_offset_ns = utc_offset_ns
+        self._lenient = lenient
         self._file: BinaryIO = path.open("rb", buffering=0)
         self._partial = b""
         self._begin()
@@ -68,27 +70,38 @@ class Log:
 
     def finish(self) -> Iterator[Piece]:
         """What was kept back, when nothing will follow it."""
+        for data in self._plain.finish():
+            yield from self._lines(data)
+        if self._plain.fault is not None:
+            where = Origin(str(self.path), self._number + 1)
+            yield Unreadable(where, f"{self._plain.fault}; what comes after is lost", b"")
         line, self._partial = self._partial, b""
         if line:
             yield from self._framer.feed(self._number + 1, line)
         yield from self._framer.close()
 
     def _begin(self) -> None:
-        self._framer = Framer(str(self.path), self._utc_offset_ns)
+        self._framer = Framer(str(self.path), self._utc_offset_ns, lenient=self._lenient)
+        self._plain = Plain()
         self._number = 0  # of the last complete line
         self._anchor = b""
 
     def _to_the_end(self) -> Iterator[Piece]:
         while data := self._file.read(_READ_BYTES):
             self._anchor = (self._anchor + data)[-_ANCHOR_BYTES:]
-            *lines, self._partial = (self._partial + data).split(b"\n")
-            for line in lines:
-                self._number += 1
-                yield from self._framer.feed(self._number, line)
-            if len(self._partial) > _LINE_BYTES_MAX:
-                yield from self._release(self._partial.rfind(b"\x0110=") + _TRAILER_BYTES)
-        if _WHOLE.search(self._partial, len(self._partial) - _TRAILER_BYTES):
+            for plain in self._plain.feed(data):
+                yield from self._lines(plain)
+        if _WHOLE.search(self._partial, max(0, len(self._partial) - _TRAILER_BYTES)):
             yield from self._release(len(self._partial))
+
+    def _lines(self, data: bytes) -> Iterator[Piece]:
+        """The lines that some plain bytes complete."""
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            self._number += 1
+            yield from self._framer.feed(self._number, line)
+        if len(self._partial) > _LINE_BYTES_MAX:
+            yield from self._release(self._partial.rfind(b"\x0110=") + _TRAILER_BYTES)
 
     def _release(self, size: int) -> Iterator[Piece]:
         """Take what is whole out of a line that has not ended; all of it where nothing is."""

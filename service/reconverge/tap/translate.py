@@ -1,6 +1,6 @@
 """From a FIX message to its events: the mapping, and the little a message alone does not say."""
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,19 +12,25 @@ from reconverge.core.messages.decode import checked, told
 from reconverge.core.messages.events import (
     Logon,
     MassStatusBegin,
+    NewOrder,
+    OtherMessage,
     RequestReject,
     ResendRejected,
     ResendRequested,
     StreamEvent,
+    UnmodelledRequest,
 )
-from reconverge.tap import admin, mapping, snapshot, tags
-from reconverge.tap.orders import Envelope
-from reconverge.tap.wire import FixError, FixMessage
+from reconverge.tap import admin, fields, mapping, snapshot, tags
+from reconverge.tap.fields import Envelope
+from reconverge.tap.wire import FixError, FixMessage, unwrapped
 
 _RESENDS_REMEMBERED: Final = 64
 """Numbers of our latest resend requests, to know one that is rejected by number alone; venues allow
 one at a time."""
-_RESEND_REQUEST: Final = "2"
+_LISTS_REMEMBERED: Final = 64
+"""Lists of orders sent lately, which a venue may refuse as one."""
+_RESEND_REQUEST, _LIST, _CARRIER = "2", "E", "n"
+_UNTYPED: Final = "?"  # for a message that does not say its type
 _OF_THE_CHANNEL: Final = frozenset("012345Aj")
 """What a venue says to the connection and not about an order."""
 _OUTBOUND: Final[dict[mapping.Way, tuple[bool, ...]]] = {
@@ -56,9 +62,10 @@ class Identity:
             "segment": segment,
         }
 
-    def is_ours(self, m: FixMessage) -> bool:
+    def is_ours(self, *messages: FixMessage) -> bool:
         """Whether a report on a channel that serves several sessions is about this one."""
-        return not self.only or any(m.get(tag) == value for tag, value in self.only)
+        said = (m.get(tag) == value for m in messages for tag, value in self.only)
+        return not self.only or any(said)
 
 
 class Translator:
@@ -68,51 +75,120 @@ class Translator:
         self._identity = identity
         self._snapshots = snapshot.Snapshots()
         self._resends: deque[int] = deque(maxlen=_RESENDS_REMEMBERED)
+        self._lists: OrderedDict[int, tuple[str, ...]] = OrderedDict()  # ids by the list's number
         self._builds = {
             (row.msg_type, outbound): row.build
             for row in mapping.rows(identity.parent_tags)
             for outbound in _OUTBOUND[row.way]
         }
 
-    def events(
+    def envelope(
         self, m: FixMessage, marks: Envelope, *, outbound: bool, ingest_ns: int
-    ) -> list[StreamEvent]:
-        """The events of one message; raises ``FixError`` when the contract cannot hold it."""
-        envelope = marks | _header(m, outbound=outbound, ingest_ns=ingest_ns)
+    ) -> Envelope:
+        """What the standard header says. A resent message happened when it was first sent.
+
+        Raises ``FixError`` where there is no number: then the message cannot be placed at all.
+        """
+        seq = m.integer(tags.MSG_SEQ_NUM)
+        if seq is None:
+            raise FixError(str(m.faults[-1]) if m.faults else "no MsgSeqNum (34)")
+        sent_ns, poss_dup = m.time_ns(tags.SENDING_TIME), m.flag(tags.POSS_DUP_FLAG)
+        if sent_ns is None and tags.SENDING_TIME not in m.fields:
+            m.fault(tags.SENDING_TIME, "no SendingTime; the line's time stands in")
+        first_sent_ns = m.time_ns(tags.ORIG_SENDING_TIME) if poss_dup else None
+        return marks | {
+            "event_ns": next((ns for ns in (first_sent_ns, sent_ns) if ns is not None), ingest_ns),
+            "ingest_ns": ingest_ns,
+            "seq": seq,
+            "outbound": outbound,
+            "poss_dup": poss_dup,
+            "poss_resend": m.flag(tags.POSS_RESEND),
+        }
+
+    def events(self, m: FixMessage, envelope: Envelope) -> list[StreamEvent]:
+        """The events of one message; raises ``FixError`` when its content cannot be used."""
+        if m.is_torn:
+            raise FixError("the fields cannot be told apart: a raw data length is wrong")
         try:
-            return list(map(checked, self._translate(m, envelope, outbound=outbound)))
+            return list(map(checked, self._translate(m, envelope)))
         except ValidationError as error:
             raise FixError(told(error)) from None
 
-    def number_only(self, m: FixMessage, marks: Envelope, *, ingest_ns: int) -> list[StreamEvent]:
-        """A message of ours of which only the header counts."""
-        return [admin.other(m, marks | _header(m, outbound=True, ingest_ns=ingest_ns))]
+    def set_aside(self, m: FixMessage, envelope: Envelope, why: str) -> StreamEvent:
+        """A message whose content cannot be used has used its number all the same (R19)."""
+        return OtherMessage(
+            **envelope,
+            msg_type=m.get(tags.MSG_TYPE) or _UNTYPED,
+            set_aside=why,
+            order_id=fields.order_id(m),
+            cl_ord_id=m.name(tags.CL_ORD_ID),
+            orig_cl_ord_id=m.name(tags.ORIG_CL_ORD_ID),
+        )
 
-    def _translate(self, m: FixMessage, envelope: Envelope, *, outbound: bool) -> list[StreamEvent]:
-        msg_type = m.require(tags.MSG_TYPE, "MsgType")
-        if not outbound and msg_type not in _OF_THE_CHANNEL and not self._identity.is_ours(m):
-            return [admin.other(m, envelope)]
-        if msg_type == "8" and not outbound and tags.MASS_STATUS_REQ_ID in m.fields:
+    def _translate(self, m: FixMessage, envelope: Envelope) -> list[StreamEvent]:
+        msg_type, outbound = m.require(tags.MSG_TYPE, "MsgType"), envelope["outbound"]
+        if outbound:
+            found = self._builds.get((msg_type, True), mapping.venues_own)(m, envelope)
+            return self._asked(msg_type, found if isinstance(found, list) else [found])
+        carrier, m = m, self._carried(m) or m
+        if m is not carrier:
+            msg_type, envelope = m.fields[tags.MSG_TYPE], _as_carried(m, envelope)
+        if msg_type not in _OF_THE_CHANNEL and not self._identity.is_ours(m, carrier):
+            return [admin.other(carrier, envelope)]
+        if msg_type == "8" and tags.MASS_STATUS_REQ_ID in m.fields:
             answer = self._snapshots.answer(m, envelope, self._identity.parent_tags)
             if answer is not None:
                 return answer
-        event = self._builds.get((msg_type, outbound), admin.other)(m, envelope)
-        match event:
-            case MassStatusBegin():
-                self._snapshots.begin(event.request_id, envelope["seq"])
-            case ResendRequested(outbound=True):
-                self._resends.append(envelope["seq"])
-            case RequestReject():
-                return self._rejected(event, envelope)
-            case Logon() if self._identity.venue is not None:
-                return [replace(event, venue=self._identity.venue)]
-        return [event]
+        found = self._builds.get((msg_type, False), admin.other)(m, envelope)
+        carrier.faults += m.faults if m is not carrier else ()
+        return self._told(found) if isinstance(found, StreamEvent) else found
 
-    def _rejected(self, event: RequestReject, envelope: Envelope) -> list[StreamEvent]:
-        """A refused resend releases its range (R12), a refused mass status has failed (R29)."""
+    def _carried(self, m: FixMessage) -> FixMessage | None:
+        """The report that a message of a channel carries as XML, as CME's drop copy does."""
+        if m.get(tags.MSG_TYPE) != _CARRIER:
+            return None
+        inner = unwrapped(m, tags.XML_DATA)
+        return None if inner is None or inner.get(tags.MSG_TYPE) not in mapping.CARRIED else inner
+
+    def _asked(self, msg_type: str, events: list[StreamEvent]) -> list[StreamEvent]:
+        """What we sent, remembered as far as an answer may refer to it by number."""
+        match events[0]:
+            case MassStatusBegin(request_id=request_id, seq=int(seq)):
+                self._snapshots.begin(request_id, seq)
+            case ResendRequested(seq=int(seq)):
+                self._resends.append(seq)
+            case NewOrder(seq=int(seq)) | UnmodelledRequest(seq=int(seq)) if msg_type == _LIST:
+                orders = (each for each in events if isinstance(each, NewOrder | UnmodelledRequest))
+                self._lists[seq] = tuple(each.cl_ord_id for each in orders)
+                if len(self._lists) > _LISTS_REMEMBERED:
+                    self._lists.popitem(last=False)
+        return self._logged_on(events)
+
+    def _told(self, event: StreamEvent) -> list[StreamEvent]:
+        """What the venue said."""
+        return (
+            self._rejected(event) if isinstance(event, RequestReject) else self._logged_on([event])
+        )
+
+    def _logged_on(self, events: list[StreamEvent]) -> list[StreamEvent]:
+        """A logon names the venue's profile."""
+        venue = self._identity.venue
+        if venue is None or not isinstance(events[0], Logon):
+            return events
+        return [replace(events[0], venue=venue)]
+
+    def _rejected(self, event: RequestReject) -> list[StreamEvent]:
+        """A refused resend releases its range (R12), a refused mass status has failed (R29), and of
+        a refused list every order is.
+        """
+        envelope = {name: getattr(event, name) for name in _ENVELOPE}
         is_resend = event.ref_seq in self._resends
         if event.ref_msg_type == _RESEND_REQUEST or (event.ref_msg_type is None and is_resend):
             return [ResendRejected(**envelope, reason=event.reason)]
+        listed = self._lists.pop(event.ref_seq, ()) if event.ref_seq is not None else ()
+        if listed:
+            unnumbered = replace(event, seq=None, ref_seq=None)
+            return [event, *(replace(unnumbered, ref_id=each) for each in listed)]
         request_id = self._snapshots.refused(event.ref_seq, event.ref_id)
         if request_id is None:
             return [event]
@@ -120,20 +196,10 @@ class Translator:
         return [event, failed]
 
 
-def _header(m: FixMessage, *, outbound: bool, ingest_ns: int) -> Envelope:
-    """The envelope of the standard header. A resent message happened when it was first sent."""
-    seq, sent_ns = m.integer(tags.MSG_SEQ_NUM), m.time_ns(tags.SENDING_TIME)
-    if seq is None:
-        raise FixError("no MsgSeqNum (34)")
-    if sent_ns is None:
-        raise FixError("no SendingTime (52)")
-    poss_dup = m.flag(tags.POSS_DUP_FLAG)
-    first_sent_ns = m.time_ns(tags.ORIG_SENDING_TIME) if poss_dup else None
-    return {
-        "event_ns": sent_ns if first_sent_ns is None else first_sent_ns,
-        "ingest_ns": ingest_ns,
-        "seq": seq,
-        "outbound": outbound,
-        "poss_dup": poss_dup,
-        "poss_resend": m.flag(tags.POSS_RESEND),
-    }
+_ENVELOPE: Final = tuple(name for name in StreamEvent.__struct_fields__ if name != "v")
+
+
+def _as_carried(m: FixMessage, envelope: Envelope) -> Envelope:
+    """The number is the carrier's; a message that was itself sent again may have been seen."""
+    was_resent = m.flag(tags.POSS_DUP_FLAG) or m.flag(tags.POSS_RESEND)
+    return envelope | {"poss_resend": envelope["poss_resend"] or was_resent}
