@@ -31,13 +31,11 @@ from reconverge.stream import BatchSeen, Condition, RestoreSeen
 Sample = tuple[str, tuple[str, ...], float]
 
 _EPISODE_CLOCKS: Final = {
-    "episode_fds_seconds": "fds_ms",
-    "episode_fds_processing_seconds": "fds_processing_ms",
-    "episode_sdl_seconds": "sdl_ms",
-    "episode_link_down_seconds": "link_down_ms",
-    "episode_divergence_seconds": "divergence_ms",
+    metric.name: metric.name.removeprefix("episode_").removesuffix("_seconds") + "_ms"
+    for metric in OUTPUTS
+    if metric.kind == "histogram"
 }
-"""Histogram by field of a closed episode."""
+"""Field of a closed episode by histogram."""
 
 
 class Metrics:
