@@ -13,14 +13,15 @@ from jsonschema import Draft7Validator, Draft202012Validator
 
 from reconverge.contract import publish
 from reconverge.contract.examples import WRITTEN
-from reconverge.contract.schemas import EVENTS, OUTPUTS
+from reconverge.contract.schemas import EVENTS, FOLDERS, MARKS, OUTPUTS
 from reconverge.core.messages.decode import decode
 from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.marks import MarkEvent
 from reconverge.core.messages.wire import Message, encode
 from tests.contract.generate import documents
 
 SCHEMAS = Path(__file__).parents[2] / "schemas"
-MODELS: dict[str, type[Message]] = EVENTS | OUTPUTS
+MODELS: dict[str, type[Message]] = EVENTS | OUTPUTS | MARKS
 
 
 def read(path: str) -> Any:
@@ -28,7 +29,8 @@ def read(path: str) -> Any:
 
 
 def schema_of(name: str) -> Any:
-    return read(f"{'events' if name in EVENTS else 'outputs'}/{name}.json")
+    (folder,) = (folder for folder, models in FOLDERS.items() if name in models)
+    return read(f"{folder}/{name}.json")
 
 
 def test_the_committed_contract_is_the_one_the_models_make() -> None:
@@ -73,7 +75,8 @@ def test_every_message_has_an_example_that_schema_and_model_accept(name: str) ->
     example = read(f"examples/{name}.json")
     Draft202012Validator(schema_of(name)).validate(example)
     raw = json.dumps(example).encode()
-    decoded = decode(raw) if name in EVENTS else msgspec.json.decode(raw, type=Effect)
+    others: Any = MarkEvent if name in MARKS else Effect
+    decoded = decode(raw) if name in EVENTS else msgspec.json.decode(raw, type=others)
     assert type(decoded) is MODELS[name]
 
 

@@ -15,7 +15,8 @@ def retention_ms(name: str) -> int:
 def test_the_shell_reads_and_writes_these_topics_and_no_others() -> None:
     topics = options(load({"topic_prefix": "desk1."})).topics
     settings = load({"topic_prefix": "desk1."})
-    assert {*topics.inputs, *topics.outputs} == {settings.topic(name) for name in BY_NAME}
+    own = {settings.topic(name) for name, topic in BY_NAME.items() if topic.partitions is None}
+    assert {*topics.inputs, *topics.outputs} == own
     assert SHELL_INPUTS == INPUTS
     assert topics.inputs == tuple(settings.topic(name) for name in INPUTS)
 
@@ -23,6 +24,7 @@ def test_the_shell_reads_and_writes_these_topics_and_no_others() -> None:
 def test_roles_follow_direction() -> None:
     assert tuple(t.name for t in TOPICS if t.role == "input") == INPUTS
     assert {t.name for t in TOPICS if t.role == "internal"} == {"journal", "snapshots"}
+    assert {t.name for t in TOPICS if t.role == "market"} == {"marks"}
 
 
 def test_last_value_topics_are_compacted_and_no_other() -> None:

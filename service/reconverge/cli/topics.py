@@ -37,6 +37,8 @@ class Wanted(NamedTuple):
     role: str
     summary: str
     config: Mapping[str, str]
+    own_partitions: int | None
+    """Its own count; None for those that must have the same."""
 
 
 class Outcome(NamedTuple):
@@ -46,17 +48,26 @@ class Outcome(NamedTuple):
     partitions: dict[str, int]
     """Partitions of every topic, as they are now."""
 
+    alike: frozenset[str]
+    """Topics that must have the same count."""
+
     @property
     def unequal(self) -> bool:
         """Whether sessions would fall into different partitions of different topics."""
-        return len(set(self.partitions.values())) > 1
+        return len({self.partitions[name] for name in self.alike}) > 1
 
 
 def wanted(settings: Settings, replicas: int) -> list[Wanted]:
     """Every topic, by its Kafka name, with the settings it needs."""
     durable = _DURABLE if replicas >= 3 else {}
     return [
-        Wanted(settings.topic(topic.name), topic.role, topic.summary, topic.config | durable)
+        Wanted(
+            settings.topic(topic.name),
+            topic.role,
+            topic.summary,
+            topic.config | durable,
+            topic.partitions,
+        )
         for topic in TOPICS
     ]
 
@@ -69,7 +80,8 @@ async def create(settings: Settings, partitions: int | None, replicas: int) -> O
     topics = wanted(settings, replicas)
     async with administration(settings) as admin:
         found = await partition_counts(admin, [topic.name for topic in topics])
-        existing = max(found.values())
+        alike = frozenset(topic.name for topic in topics if topic.own_partitions is None)
+        existing = max(found[name] for name in alike)
         count = partitions or existing or PARTITIONS_DEFAULT
         if existing not in (0, count):
             raise NotCreated(f"{count} partitions were asked for, existing topics have {existing}")
@@ -79,9 +91,11 @@ async def create(settings: Settings, partitions: int | None, replicas: int) -> O
             topic.name
             for topic in topics
             if not found[topic.name]
-            and await create_topic(admin, topic.name, count, replicas, topic.config)
+            and await create_topic(
+                admin, topic.name, topic.own_partitions or count, replicas, topic.config
+            )
         ]
-        return Outcome(created, await existing_counts(admin, found))
+        return Outcome(created, await existing_counts(admin, found), alike)
 
 
 def topics(
@@ -95,7 +109,7 @@ def topics(
             min=1,
             max=10_000,
             show_default=False,
-            help="Partitions of every topic; those of existing topics if not given, else"
+            help="Partitions of the topics keyed by session; as existing ones have, else"
             f" {PARTITIONS_DEFAULT}. The most processes that can share the work, for good.",
         ),
     ] = None,
@@ -110,8 +124,9 @@ def topics(
 ) -> None:
     """Print the topics the service needs, with their settings; or create those that are missing.
 
-    All topics must have the same partition count, because what concerns a session must lie in the
-    same partition of each. Exit code 1 if existing topics disagree.
+    All topics keyed by session must have the same partition count, because what concerns a session
+    must lie in the same partition of each. `marks`, keyed by symbol, has its own. Exit code 1 if
+    existing topics disagree.
 
         reconverge topics
 
@@ -141,6 +156,8 @@ def _create_or_end(settings: Settings, partitions: int | None, replicas: int) ->
 
 def _as_json(plan: list[Wanted], outcome: Outcome | None) -> dict[str, Any]:
     rows = [topic._asdict() for topic in plan]
+    for row in rows:
+        del row["own_partitions"]
     if outcome is None:
         return {"topics": rows}
     for row in rows:

@@ -1,14 +1,14 @@
 """The Kafka topics, as data: what each carries, who writes it, how it is kept.
 
 The `topics` and `doctor` commands, the AsyncAPI document and the settings read this one table.
-Every record's key is the session and all topics have the same partition count, so that one worker
-sees the whole of a session in order.
+Every record's key is the session and the topics have the same partition count, so that one worker
+sees the whole of a session in order. A topic that is not the worker's has a count of its own.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Role = Literal["input", "output", "internal"]
+Role = Literal["input", "market", "output", "internal"]
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
@@ -22,6 +22,8 @@ class Topic:
     role: Role
     summary: str
     config: dict[str, str]
+    partitions: int | None = None
+    """Partitions that it is created with; None: as many as the other topics of the worker."""
 
 
 _WEEK: Final = {"cleanup.policy": "delete", "retention.ms": str(7 * _DAY_MS)}
@@ -48,6 +50,7 @@ TOPICS: Final = (
     Topic("drop-copy", "input", "What the drop-copy channels said of each session.", _WEEK),
     Topic("parents", "input", "Parent orders, schedules, router acknowledgements.", _WEEK),
     Topic("controls", "input", "Operators, guardrails and policy changes.", _WEEK),
+    Topic("marks", "market", "Quotes, prints and bars, by symbol; for analytics.", _MONTH, 6),
     Topic("caps", "output", "The newest cap of each session.", _LAST_VALUE),
     Topic("shadow-caps", "output", "Caps a shadow policy would set; act on none.", _LAST_VALUE),
     Topic("transitions", "output", "Every change of a session's state.", _MONTH),

@@ -8,8 +8,9 @@ from typing import Any, Final, get_args
 import reconverge
 from reconverge.config.topics import INPUTS, QUARANTINE, TOPICS, Topic
 from reconverge.contract.examples import WRITTEN
-from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
+from reconverge.contract.schemas import FOLDERS, paragraph
 from reconverge.core.messages.events import ControlEvent, OrderStreamEvent, ParentsEvent
+from reconverge.core.messages.marks import MarkEvent
 from reconverge.core.messages.wire import SCHEMA_MAJOR, Message, kind
 
 _BINDING: Final = "0.5.0"
@@ -17,8 +18,9 @@ _BINDING: Final = "0.5.0"
 
 _DESCRIPTION: Final = f"""\
 Order truth in, participation caps out. Every record's key is the session, and all topics have the
-same partition count. Contract major version {SCHEMA_MAJOR}: unknown fields are ignored; an unknown
-type or major version is quarantined, never guessed. docs/contract.md holds the conventions."""
+same partition count, but for `marks`, which is keyed by symbol. Contract major version
+{SCHEMA_MAJOR}: unknown fields are ignored; an unknown type or major version is quarantined, never
+guessed. docs/contract.md holds the conventions."""
 
 
 def _types(union: object) -> tuple[str, ...]:
@@ -35,6 +37,7 @@ CARRIES: Final = {
     "transitions": ("transition",),
     "episodes": ("episode",),
     "alerts": ("alert",),
+    "marks": _types(MarkEvent),
 }
 """Message types by topic; dead letters are whatever bytes came, internal topics ours alone."""
 
@@ -57,7 +60,7 @@ def document() -> dict[str, Any]:
         "components": {
             "messages": {
                 name: _message(name, model, folder)
-                for folder, models in (("events", EVENTS), ("outputs", OUTPUTS))
+                for folder, models in FOLDERS.items()
                 for name, model in models.items()
             }
             | {"dead_letter": _DEAD_LETTER}
@@ -133,6 +136,9 @@ def _operation(topic: Topic) -> dict[str, Any]:
     }
 
 
+_KEY: Final = {"marks": "The symbol."}
+
+
 def _message(name: str, model: type[Message], folder: str) -> dict[str, Any]:
     return {
         "name": name,
@@ -141,7 +147,7 @@ def _message(name: str, model: type[Message], folder: str) -> dict[str, Any]:
         "payload": {"$ref": f"./{folder}/{name}.json"},
         "bindings": {
             "kafka": {
-                "key": {"type": "string", "description": "The session."},
+                "key": {"type": "string", "description": _KEY.get(folder, "The session.")},
                 "bindingVersion": _BINDING,
             }
         },

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from msgspec import convert, json
 
-from reconverge.contract.schemas import EVENTS, OUTPUTS
+from reconverge.contract.schemas import FOLDERS
 from reconverge.core.messages.wire import Message
 
 WRITTEN: Final[dict[str, dict[str, Any]]] = {
@@ -20,7 +20,7 @@ WRITTEN: Final[dict[str, dict[str, Any]]] = {
 }
 """By the message's ``type``: the fields that its line gives, and no defaults."""
 
-_MESSAGES: Final = EVENTS | OUTPUTS
+_MESSAGES: Final = {name: model for models in FOLDERS.values() for name, model in models.items()}
 
 EXAMPLES: Final[dict[str, Message]] = {
     name: convert(line, _MESSAGES[name]) for name, line in WRITTEN.items()

@@ -6,21 +6,20 @@ from typing import Any, Final
 
 from reconverge.contract import asyncapi
 from reconverge.contract.examples import WRITTEN
-from reconverge.contract.schemas import EVENTS, OUTPUTS, message_schema, policy_schema, union_schema
+from reconverge.contract.schemas import FOLDERS, message_schema, policy_schema, union_schema
 
-_TOP: Final = ("asyncapi.yaml", "event.json", "output.json", "policy.json")
-_PARTS: Final = ("events/", "outputs/", "examples/")
+_TOP: Final = ("asyncapi.yaml", "event.json", "output.json", "mark.json", "policy.json")
+_PARTS: Final = (*(f"{folder}/" for folder in FOLDERS), "examples/")
 """Folders that hold nothing but ours, so that what is not ours any more can be deleted."""
 
 
 def contents() -> dict[str, str]:
     """Every file of the contract: its text by its path below the folder."""
     documents: dict[str, Any] = {
-        "event.json": union_schema("Event", "events", EVENTS),
-        "output.json": union_schema("Output", "outputs", OUTPUTS),
-        "policy.json": policy_schema(),
-    }
-    for folder, models in (("events", EVENTS), ("outputs", OUTPUTS)):
+        f"{folder.removesuffix('s')}.json": union_schema(folder[:-1].title(), folder, models)
+        for folder, models in FOLDERS.items()
+    } | {"policy.json": policy_schema()}
+    for folder, models in FOLDERS.items():
         for name, model in models.items():
             documents[f"{folder}/{name}.json"] = message_schema(model)
             documents[f"examples/{name}.json"] = WRITTEN[name]

@@ -8,6 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema
 from reconverge.core.control import Policy
 from reconverge.core.messages.effects import Effect
 from reconverge.core.messages.events import Event
+from reconverge.core.messages.marks import MarkEvent
 from reconverge.core.messages.wire import Message, kind
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
@@ -20,6 +21,9 @@ def members(union: object) -> dict[str, type[Message]]:
 
 EVENTS: Final = members(Event)
 OUTPUTS: Final = members(Effect)
+MARKS: Final = members(MarkEvent)
+FOLDERS: Final = {"events": EVENTS, "outputs": OUTPUTS, "marks": MARKS}
+"""Where the schemas of which messages lie."""
 
 
 def message_schema(message: type[Message]) -> dict[str, Any]:

@@ -2,14 +2,14 @@
 
 from reconverge.config.topics import TOPICS
 from reconverge.contract.asyncapi import CARRIES
-from reconverge.contract.schemas import EVENTS, OUTPUTS, paragraph
+from reconverge.contract.schemas import FOLDERS, paragraph
 
 
 def messages() -> str:
     """Every message, and what it says."""
     rows = [
         f"| [`{name}`](../schemas/{folder}/{name}.json) | {paragraph(model.__doc__ or '')} |"
-        for folder, models in (("events", EVENTS), ("outputs", OUTPUTS))
+        for folder, models in FOLDERS.items()
         for name, model in models.items()
     ]
     return "\n".join(["| `type` | what it says |", "|---|---|", *rows])
