@@ -77,9 +77,10 @@ def parse(words: list[str]) -> None:
     called: Any = get_command(app)  # typer carries click within it, and exports no types
     context = called.make_context(words[0], words[1:])
     while isinstance(called, TyperGroup):
-        name, called, words = called.resolve_command(
-            context, [*context._protected_args, *context.args]
-        )
+        rest = [*context._protected_args, *context.args]
+        if not rest and called.invoke_without_command:
+            break
+        name, called, words = called.resolve_command(context, rest)
         context = called.make_context(name, words, parent=context)
 
 

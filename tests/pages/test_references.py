@@ -38,6 +38,8 @@ MADE: Final = {
 FOREIGN: Final = {"--numprocesses", "--help"}
 """Flags of other programs, and the one that every program has."""
 NEAR: Final = 120  # characters: a line or two
+NOWHERE: Final[Any] = None
+"""The context of a command line that nobody typed."""
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 
 _PATH = re.compile(r"^[\w.*-]+(/[\w.*-]+)*/?$")
@@ -126,8 +128,8 @@ def walk(called: Any) -> Iterator[Any]:
     """A command and those within it; typer carries click within it, and exports no types."""
     yield called
     if isinstance(called, TyperGroup):
-        for inner in called.commands.values():
-            yield from walk(inner)
+        for name_of in called.list_commands(NOWHERE):
+            yield from walk(called.get_command(NOWHERE, name_of))
 
 
 @cache
@@ -137,7 +139,7 @@ def ours(words: str) -> Any:
     for word in words.split()[1:]:
         if not isinstance(called, TyperGroup) or not re.fullmatch(r"[a-z-]+", word):
             break
-        called = called.commands.get(word)
+        called = called.get_command(NOWHERE, word)
     return called
 
 

@@ -1,27 +1,61 @@
-"""The command line: composes the rooms, and holds nothing that one of them should."""
+"""The command line: composes the rooms, and holds nothing that one of them should.
 
-from typing import Annotated
+A command is imported when it is called: what one of them needs (Kafka, FIX, Arrow) is no burden on
+the start of the others, and need not be installed for them.
+"""
+
+from importlib import import_module
+from typing import Annotated, Any, Final
 
 import typer
+from typer.core import TyperGroup
 
 import reconverge
-from reconverge.cli import (
-    audit,
-    contract,
-    control,
-    demo,
-    dlq,
-    doctor,
-    explain,
-    export,
-    replay,
-    run,
-    topics,
-    watch,
-)
 from reconverge.cli.exits import TABLE
-from reconverge.cli.tap import app as tap_app
-from reconverge.core.messages import units
+
+COMMANDS: Final = {
+    "run": "run:run",
+    "demo": "demo:demo",
+    "tap": "tap:app",
+    "replay": "replay:replay",
+    "audit": "audit:audit",
+    "explain": "explain:explain",
+    "export": "export:export",
+    "sink": "sink:app",
+    "dlq": "dlq:app",
+    "topics": "topics:topics",
+    "doctor": "doctor:doctor",
+    "watch": "watch:watch",
+    "schema": "contract:schema",
+    "policy": "policy:app",
+    "safe-mode": "control:safe_mode",
+    "attest": "control:attest",
+}
+"""Where each command is: a module of this room, and a function or group in it."""
+
+
+class Commands(TyperGroup):
+    """The commands, imported when they are asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
+        """Their names, in the order of the help."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as typer calls it
+        """One of them, or None."""
+        place = COMMANDS.get(cmd_name)
+        if place is None:
+            return None
+        module, _, name = place.partition(":")
+        found: Any = getattr(import_module(f"reconverge.cli.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, rich_markup_mode="markdown")
+            alone.command(cmd_name)(found)
+            found = alone
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="reconverge",
@@ -29,6 +63,7 @@ app = typer.Typer(
     " participation cap that the router obeys.",
     epilog=f"{TABLE} Settings: RECONVERGE_* variables, a .env file, or the flags of a command"
     " (docs/configuration.md).",
+    cls=Commands,
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -37,7 +72,8 @@ app = typer.Typer(
 
 def _version(*, shown: bool) -> None:
     if shown:
-        compiled = not units.__file__.endswith(".py")
+        units = import_module("reconverge.core.messages.units")
+        compiled = not (units.__file__ or "").endswith(".py")
         typer.echo(reconverge.__version__ + ", core compiled" * compiled)
         raise typer.Exit
 
@@ -50,24 +86,6 @@ def _root(
     ] = False,
 ) -> None:
     pass
-
-
-app.command()(run.run)
-app.command()(demo.demo)
-app.add_typer(tap_app, name="tap")
-app.command()(replay.replay)
-app.command()(audit.audit)
-app.command()(explain.explain)
-app.command()(export.export)
-app.add_typer(dlq.app, name="dlq")
-app.command()(topics.topics)
-app.command()(doctor.doctor)
-app.command()(watch.watch)
-app.command()(contract.schema)
-app.add_typer(contract.policy_app, name="policy")
-contract.policy_app.command("apply")(control.apply_policy)
-app.command()(control.safe_mode)
-app.command()(control.attest)
 
 
 def main() -> None:

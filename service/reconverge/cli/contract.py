@@ -14,7 +14,9 @@ from reconverge.contract import publish
 from reconverge.core.control import PolicyRefused, Problem, differences
 from reconverge.core.messages.wire import plain
 
-policy_app = typer.Typer(no_args_is_help=True, help="Check, compare and apply policies.")
+policy_app = typer.Typer(
+    add_completion=False, no_args_is_help=True, help="Check, compare and apply policies."
+)
 
 PolicyFile = Annotated[
     Path, typer.Argument(metavar="FILE", exists=True, dir_okay=False, show_default=False)

@@ -39,6 +39,7 @@ REPLAYED_FROM: Final = HEADER_PREFIX + "replayed-from"
 """Header of a record sent anew: its origin."""
 
 app = typer.Typer(
+    add_completion=False,
     help="Records that were set aside: `list` them, `show` one, `replay` a mended one.",
     no_args_is_help=True,
 )

@@ -29,7 +29,7 @@ from reconverge.tap.translate import Identity
 
 EXIT_REJECTS, EXIT_ENVIRONMENT = 1, 3  # 2 is wrong usage, as everywhere
 
-app = typer.Typer(no_args_is_help=True, help="Turn real feeds into events.")
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Turn real feeds into events.")
 
 
 class Stream(StrEnum):
