@@ -12,9 +12,10 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
+from reconverge import tables
 from reconverge.config import settings
 from reconverge.config.topics import TOPICS
-from reconverge.contract import tables
+from reconverge.contract import tables as contract_tables
 from reconverge.core.control import diagram, notices
 from reconverge.core.control.policy import Policy
 from reconverge.core.orders import table as order_table
@@ -43,8 +44,8 @@ def test_parts() -> str:
 
 REGIONS: dict[str, Callable[[], str]] = {
     "alerts": notices.table,
-    "contract-messages": tables.messages,
-    "contract-topics": tables.topics,
+    "contract-messages": contract_tables.messages,
+    "contract-topics": contract_tables.topics,
     "demo-story": demo_pages.story,
     "machine-diagram": diagram.mermaid,
     "machine-signals": diagram.signals_table,
@@ -66,6 +67,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "rooms-core": lambda: rooms.table(rooms.CORE),
     "rooms-stream": lambda: rooms.table(rooms.STREAM),
     "settings": settings.table,
+    "tables": lambda: tables.described(tables.TABLES.values()),
     "tap-mapping": mapping.table,
     "test-parts": test_parts,
 }

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from reconverge.cli.replay import fold, summary
+from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.wire import plain
 from reconverge.core.partition import Partition
+from reconverge.stream import CoreFold
 from tests.cli.conftest import Run
 
 T0 = 1_767_621_600_000_000_000
@@ -201,9 +205,15 @@ def test_a_reader_that_stops_early_is_no_error(files: tuple[Path, Path]) -> None
 
 def told_by(files: list[Path]) -> list[dict[str, Any]]:
     out: list[dict[str, Any]] = []
-    partition = Partition()
-    fold(partition, files, out.append, lambda *fault: pytest.fail(str(fault)))
-    return [*out, summary(partition, 0)]
+    folded = CoreFold(Partition())
+
+    def settled(_: int, effects: Sequence[Effect], *__: int) -> None:
+        for effect in effects:
+            fields = plain(effect)
+            out.append({"effect": fields.pop("type"), **fields})
+
+    fold(folded, files, settled, lambda *fault: pytest.fail(str(fault)))
+    return [*out, summary(folded.partition, 0)]
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -10,6 +10,7 @@ from reconverge.core.messages.wire import plain
 from reconverge.core.partition import Partition
 from reconverge.ops.metrics import Metrics, samples
 from reconverge.ops.status import as_json, status
+from reconverge.stream import CoreFold
 from tests.cli.test_replay import DROP_COPY, ENTRY, MS, T0, write
 
 
@@ -17,7 +18,7 @@ from tests.cli.test_replay import DROP_COPY, ENTRY, MS, T0, write
 def partition(tmp_path: Path) -> Partition:
     partition = Partition()
     files = [write(tmp_path / "entry", ENTRY), write(tmp_path / "dc", DROP_COPY)]
-    fold(partition, files, lambda _: None, lambda *why: pytest.fail(str(why)))
+    fold(CoreFold(partition), files, lambda *_: None, lambda *why: pytest.fail(str(why)))
     return partition
 
 
@@ -58,7 +59,7 @@ def test_a_segment_of_its_own_is_a_source_of_its_own(tmp_path: Path) -> None:
 
     partition = Partition()
     events = [heartbeat(1), heartbeat(5, segment="EQ"), heartbeat(7, channel="DC", segment="FX")]
-    fold(partition, [write(tmp_path / "e", events)], lambda _: None, lambda *_: None)
+    fold(CoreFold(partition), [write(tmp_path / "e", events)], lambda *_: None, lambda *_: None)
     seen = status(partition.sessions["A"], partition.now_ns)
     assert list(seen.rwh) == ["entry", "entry/EQ", "DC/FX"]
 

@@ -4,7 +4,7 @@ A journal outlives its inputs. So the past begins at a snapshot whose inputs are
 the very beginning; how far back that is depends on retention, and is always said.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from typing import Final
 
@@ -78,7 +78,11 @@ class Past:
         """One session as of the batch just replayed; none before its first event."""
         return self.fold.partition.sessions.get(name)
 
-    async def batches(self) -> AsyncIterator[Replayed]:
+    async def grown(self) -> bool:
+        """Whether the journal has grown; then `batches` goes on where it ended."""
+        return await self.history.grown()
+
+    async def batches(self) -> AsyncGenerator[Replayed, None]:
         """Every batch, folded again. Raises `Gone` where inputs cannot be read."""
         async for replayed in self.history.batches():
             if self.conditions.met & _UNREADABLE:
@@ -130,6 +134,17 @@ async def around(log: Log, options: Options, begin: int, end: int, at_ns: int) -
             if isinstance(record, Batch):
                 before = offset
     return before, end
+
+
+async def batch_before(log: Log, options: Options, offset: int) -> int | None:
+    """Journal offset of the last batch that counts before an offset; None if it is gone."""
+    while True:
+        found = await newest(log, options, offset)
+        if found is None:
+            return None
+        if isinstance(found.record, Batch):
+            return found.offset
+        offset = found.offset
 
 
 async def _beginning(

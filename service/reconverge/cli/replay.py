@@ -9,11 +9,11 @@ time, as they do in the service.
 import heapq
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, Any, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, NoReturn
 
 import orjson
 import typer
@@ -28,9 +28,14 @@ from reconverge.core.messages.wire import plain
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.session import Session
 from reconverge.ops.status import status
-from reconverge.stream import CoreFolds
+from reconverge.stream import CoreFold, CoreFolds
 
-Emit = Callable[[dict[str, Any]], None]
+if TYPE_CHECKING:
+    from reconverge.sink import Offline
+
+Settled = Callable[[int, Sequence[Effect], int, int], None]
+"""Told of each settling: its time, what was decided, input records folded, how many were refused.
+"""
 Refuse = Callable[[str, int, str], None]
 """Told of a line that is set aside: file, line number from 1, why."""
 
@@ -65,34 +70,30 @@ def read(file: Path, refuse: Refuse) -> Iterator[Line]:
 
 
 def fold(
-    partition: Partition, files: Iterable[Path], emit: Emit, refuse: Refuse, until_ns: int = 0
+    folded: CoreFold, files: Iterable[Path], settled: Settled, refuse: Refuse, until_ns: int = 0
 ) -> None:
-    """Fold files into a partition, emitting effects as they are decided; then let time run on.
+    """Fold files, telling after each event and deadline what was decided; then let time run on.
 
     ``until_ns`` is where time ends if the events end earlier. Nanoseconds, UTC.
     """
     merged = heapq.merge(*(read(file, refuse) for file in files), key=attrgetter("at_ns"))
     for line in merged:
-        _pass_time(partition, line.at_ns, emit)
+        _pass_time(folded, line.at_ns, settled)
+        refused = 0
         try:
-            partition.apply(line.event, line.at_ns)
+            folded.apply(line.event, line.at_ns)
         except Rejected as fault:
+            refused = 1
             refuse(line.file, line.number, f"rejected: {fault}")
-        _emit(partition.settle(line.at_ns), emit)
-    _pass_time(partition, until_ns, emit)
-    if until_ns > partition.now_ns:
-        _emit(partition.settle(until_ns), emit)
+        settled(line.at_ns, folded.settle(line.at_ns), 1, refused)
+    _pass_time(folded, until_ns, settled)
+    if until_ns > folded.partition.now_ns:
+        settled(until_ns, folded.settle(until_ns), 0, 0)
 
 
-def _pass_time(partition: Partition, to_ns: int, emit: Emit) -> None:
-    while (due_ns := partition.next_deadline_ns) is not None and due_ns < to_ns:
-        _emit(partition.settle(due_ns), emit)
-
-
-def _emit(effects: Iterable[Effect], emit: Emit) -> None:
-    for effect in effects:
-        fields = plain(effect)
-        emit({"effect": fields.pop("type"), **fields})
+def _pass_time(folded: CoreFold, to_ns: int, settled: Settled) -> None:
+    while (due_ns := folded.next_deadline_ns) is not None and due_ns < to_ns:
+        settled(due_ns, folded.settle(due_ns), 0, 0)
 
 
 def summary(partition: Partition, malformed: int) -> dict[str, Any]:
@@ -147,6 +148,12 @@ def replay(
             " a heartbeat a second.",
         ),
     ] = None,
+    tables: Annotated[
+        str | None,
+        typer.Option(
+            metavar="DIR", help="Also write what happened as tables (docs/tables.md); a folder."
+        ),
+    ] = None,
 ) -> None:
     """Fold files of events with no Kafka at all, and print every effect in order.
 
@@ -164,8 +171,17 @@ def replay(
         reconverge replay entry.jsonl drop-copy.jsonl | jq 'select(.effect == "transition")'
     """
     if any(map(is_incident, files)):
-        _replay_incident(files, given=policy is not None or at_end is not None)
-    partition = Partition([inputs.policy_or_end(policy)], inputs.venues())
+        _replay_incident(files, tables, given=policy is not None or at_end is not None)
+    folded = CoreFold(Partition([inputs.policy_or_end(policy)], inputs.venues()))
+    refused = _replay_events(folded, files, tables, at_end or 0)
+    if at_end is not None and at_end < folded.partition.now_ns:
+        typer.echo(f"--at-end is before the last event, at {folded.partition.now_ns}", err=True)
+    raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
+
+
+def _replay_events(folded: CoreFold, files: list[Path], tables: str | None, until_ns: int) -> int:
+    """Fold and print, and write tables if asked to. Returns how many lines were refused."""
+    recorded = None if tables is None else _recorded(folded, tables)
     refused = 0
 
     def refuse(file: str, number: int, why: str) -> None:
@@ -173,12 +189,30 @@ def replay(
         refused += 1
         typer.echo(f"{file}:{number}: {why}", err=True)
 
+    def settled(now_ns: int, effects: Sequence[Effect], records: int, refusals: int) -> None:
+        _show(effects)
+        if recorded is not None:
+            recorded.batch(now_ns, effects, records=records, refused=refusals)
+
     with _readable():
-        fold(partition, files, _print, refuse, at_end or 0)
-        _print(summary(partition, refused))
-    if at_end is not None and at_end < partition.now_ns:
-        typer.echo(f"--at-end is before the last event, at {partition.now_ns}", err=True)
-    raise typer.Exit(Exit.FOUND if refused else Exit.DONE)
+        fold(folded, files, settled, refuse, until_ns)
+        _print(summary(folded.partition, refused))
+    if recorded is not None:
+        recorded.close()
+    return refused
+
+
+def _recorded(folded: CoreFold, folder: str) -> "Offline":
+    """The fold, watched, and its tables."""
+    from reconverge.sink import Offline, Store  # noqa: PLC0415 - Arrow takes half a second
+
+    return Offline(folded, Store(folder))
+
+
+def _show(effects: Iterable[Effect]) -> None:
+    for effect in effects:
+        fields = plain(effect)
+        _print({"effect": fields.pop("type"), **fields})
 
 
 def _print(fields: dict[str, Any]) -> None:
@@ -195,12 +229,13 @@ def _readable() -> Iterator[None]:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _replay_incident(files: list[Path], *, given: bool) -> NoReturn:
+def _replay_incident(files: list[Path], tables: str | None, *, given: bool) -> NoReturn:
     """What `reconverge export` wrote: effects as they were published, epochs and all."""
     if len(files) > 1 or given:
         leave(Exit.USAGE, ["an exported incident is replayed alone, under its own policies"])
     try:
         incident = Incident(files[0], CoreFolds(inputs.venues()))
+        recorded = None if tables is None else _recorded(incident.fold, tables)
         refused, inexact = 0, 0
         with _readable():
             for step in incident.steps():
@@ -212,7 +247,19 @@ def _replay_incident(files: list[Path], *, given: bool) -> NoReturn:
                     typer.echo(f"{where}: {one.disposition}: {one.detail}", err=True)
                 refused += len(step.folded.refused)
                 inexact += not step.exact
+                if recorded is not None:
+                    batch = step.batch
+                    recorded.batch(
+                        batch.now_ns,
+                        step.folded.effects,
+                        records=len(batch.records),
+                        refused=len(step.folded.refused),
+                        offset=batch.offset,
+                        epoch=batch.epoch,
+                    )
             _print(summary(incident.fold.partition, refused))
+        if recorded is not None:
+            recorded.close()
     except Foreign as foreign:
         leave(Exit.FOUND, [foreign])
     if inexact:

@@ -119,6 +119,10 @@ class Orders:
         """The first orders that disagree, oldest disagreement first."""
         return self.counts.first_disagreements(limit)
 
+    def live(self) -> list[Order]:
+        """The orders that are open or in flight in some view, first seen first. O(n log n)."""
+        return self._index.live()
+
     def find(self, any_id: str) -> Order | None:
         """The order that goes by this id, of the venue's or ours."""
         return self._index.get(any_id)

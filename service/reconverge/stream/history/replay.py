@@ -5,7 +5,7 @@ inputs out of retention, a recreated topic and outputs that come out otherwise t
 are conditions, never silence.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
@@ -57,6 +57,7 @@ class History:
         self._inputs: Inputs | None = None
         self._claims: dict[int, Claim] = {}
         self._policies_of = -1  # the epoch whose policies are in force
+        self._next: int | None = None  # journal offset to go on from, once it was read
 
     async def start(self, last: OwnedEntry | None, before_ns: int | None = None) -> bool:
         """Begin at the newest whole snapshot, of those taken by `before_ns` if that is given.
@@ -107,22 +108,36 @@ class History:
             )
         return record
 
-    async def batches(self) -> AsyncIterator[Replayed]:
-        """Every batch since, folded again; `ledger` stands behind the one just yielded."""
-        if self.ledger.positions:
-            await (await self.inputs()).verify(self.ledger.positions)
-        if self.manifest:
-            begin = self.manifest.offset + 1
-        else:
-            begin, _ = await self._log.span(self._options.topics.journal)
-        async with aclosing(entries(self._log, self._options, begin, self._end)) as suffix:
+    async def grown(self) -> bool:
+        """Move the end to where the journal ends by now; whether it has grown."""
+        before = self._end
+        _, self._end = await self._log.span(self._options.topics.journal)
+        return self._end > before
+
+    async def batches(self) -> AsyncGenerator[Replayed, None]:
+        """Every batch since, folded again; `ledger` stands behind the one just yielded.
+
+        Asked again, it goes on behind the last one: with `grown` between, a history is followed.
+        """
+        if self._next is None:
+            self._next = await self._begin()
+        async with aclosing(entries(self._log, self._options, self._next, self._end)) as suffix:
             async for offset, record in suffix:
+                self._next = offset + 1
                 if isinstance(record, Claim):
                     self._claims[offset] = record
                     continue
                 self._enter_epoch(record, offset)
                 if isinstance(record, Batch):
                     yield await self._fold(record, offset)
+
+    async def _begin(self) -> int:
+        if self.ledger.positions:
+            await (await self.inputs()).verify(self.ledger.positions)
+        if self.manifest:
+            return self.manifest.offset + 1
+        begin, _ = await self._log.span(self._options.topics.journal)
+        return begin
 
     def _enter_epoch(self, record: Owned, offset: int) -> None:
         """The policies of a claim take effect at its first record."""
