@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[1]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PROJECT, GROUPS = PYPROJECT["project"], PYPROJECT["dependency-groups"]
 EXTRAS = PROJECT["optional-dependencies"]
+SERVICE = [*PROJECT["dependencies"], *EXTRAS["service"]]
 ASKED = {
     "build": GROUPS["build"],
-    "service": PROJECT["dependencies"],
-    "demo": [*PROJECT["dependencies"], *EXTRAS["analytics"], *EXTRAS["demo"]],
-    "dev": [*PROJECT["dependencies"], *EXTRAS["demo"], *GROUPS["build"], *GROUPS["dev"]],
+    "service": SERVICE,
+    "demo": [*SERVICE, *EXTRAS["analytics"], *EXTRAS["demo"]],
+    "dev": [*SERVICE, *EXTRAS["analytics"], *EXTRAS["demo"], *GROUPS["build"], *GROUPS["dev"]],
 }
 
 

@@ -69,8 +69,9 @@ class Router:
 
     async def _listen(self) -> None:
         clock = asyncio.get_running_loop().time
-        async for session in self._caps.changes():
-            self._arrivals[session].append(clock())
+        async for session, view in self._caps.changes():
+            if not view.safe:  # else it ended, which is no arrival
+                self._arrivals[session].append(clock())
 
     async def _look(self) -> None:
         clock = asyncio.get_running_loop().time

@@ -1,4 +1,6 @@
-"""The cap book against a brute-force model: whatever arrives, never more than the newest allows."""
+"""The cap book against the second reading: whatever arrives, never more than the newest allows."""
+
+import json
 
 import pytest
 from hypothesis import given
@@ -9,7 +11,8 @@ from msgspec.structs import replace
 from reconverge.client import CapBook, SafeCap
 from reconverge.contract.examples import EXAMPLES
 from reconverge.core.messages.effects import Cap, State, SymbolCap
-from reconverge.core.messages.wire import encode
+from reconverge.core.messages.wire import encode, plain
+from tests.client.second_reading import SecondReading
 
 S = 1_000_000_000
 START = 1_767_621_600 * S
@@ -45,6 +48,7 @@ def cap(
         "publish_ns": now_ns,
         "valid_until_ns": now_ns + 3 * S,
         "symbols": {},
+        "instrument_cap": None,
     }
     assert isinstance(EXAMPLE, Cap)
     return replace(EXAMPLE, **update | fields)
@@ -153,68 +157,188 @@ def test_the_acknowledgement_names_the_cap_applied() -> None:
 
 
 class BookMachine(RuleBasedStateMachine):
-    """Caps in any order, duplicated and late, between passing time and clock steps."""
+    """Records in any order, late, early, torn, between passing time and clock steps.
+
+    The second reading of the page, which works everything out anew, says what is right.
+    """
 
     def __init__(self) -> None:
         super().__init__()
         self.clocks = Clocks()
         self.book = self.clocks.book()
-        self.heard: list[tuple[Cap, int, int]] = []
+        self.reading = SecondReading(SAFE.cap, SAFE.participation_max)
+
+    def offer(self, value: bytes | None, key: str) -> None:
+        self.book.offer(value, key.encode())
+        self.reading.offer(key, value, self.clocks.wall_ns, self.clocks.monotonic_ns)
 
     @rule(
         session=st.sampled_from(SESSIONS),
         epoch=st.integers(1, 3),
         sequence=st.integers(1, 5),
-        value=st.floats(0, 1),
-        own=st.dictionaries(st.sampled_from(SYMBOLS), st.floats(0, 1)),
-        age_s=st.integers(0, 5),
+        age_s=st.sampled_from([-4, -3, -1, 0, 0.5, 2, 3, 5]),
+        changed=st.fixed_dictionaries(
+            {},
+            optional={
+                "cap": st.sampled_from([0, 0.25, 1, 1.5]),
+                "instrument_cap": st.sampled_from([None, 0.0, 0.75]),
+                "symbols": st.dictionaries(
+                    st.sampled_from(SYMBOLS), st.sampled_from([{"cap": 0.125}, {}])
+                ),
+                "publish_ns": st.none(),
+                "reason": st.sampled_from(["closed", "ramp"]),
+                "state": st.sampled_from(["STABLE", "UNHEARD_OF"]),
+                "v": st.sampled_from([1, 2]),
+            },
+        ),
+        torn=st.sampled_from([None, None, None, 90]),
     )
     def hear(
         self,
         session: str,
         epoch: int,
         sequence: int,
-        value: float,
-        own: dict[str, float],
-        age_s: int,
+        age_s: float,
+        changed: dict[str, object],
+        torn: int | None,
     ) -> None:
-        symbols = {name: SymbolCap(cap=c, confidence=1) for name, c in own.items()}
-        now_ns = self.clocks.wall_ns - age_s * S
-        message = cap(
-            session, epoch=epoch, sequence=sequence, cap=value, symbols=symbols, now_ns=now_ns
-        )
-        self.heard.append((message, self.clocks.wall_ns, self.clocks.monotonic_ns))
-        self.book.offer(raw(message))
+        now_ns = self.clocks.wall_ns - int(age_s * S)
+        message = cap(session, epoch=epoch, sequence=sequence, now_ns=now_ns)
+        self.offer(json.dumps(plain(message) | changed).encode()[:torn], session)
 
-    @rule(s=st.sampled_from([0.1, 1, 2.5, 4]))
+    @rule(session=st.sampled_from(SESSIONS))
+    def bury(self, session: str) -> None:
+        self.offer(None, session)
+
+    @rule(connected=st.booleans())
+    def connect(self, connected: bool) -> None:
+        self.book.connected = self.reading.connected = connected
+
+    @rule(s=st.sampled_from([0.1, 0.5, 1, 2.5, 4]))
     def time_passes(self, s: float) -> None:
         self.clocks.pass_time(int(s * S))
 
-    @rule(s=st.sampled_from([-3_600, -2, 2, 3_600]))
+    @rule(s=st.sampled_from([-3_600, -2, 2, 4, 3_600]))
     def wall_clock_is_set(self, s: int) -> None:
         self.clocks.wall_ns += s * S
 
     @invariant()
-    def never_above_what_the_newest_valid_cap_allows(self) -> None:
+    def the_book_says_what_the_page_says(self) -> None:
         for session in SESSIONS:
-            heard = [entry for entry in self.heard if entry[0].session == session]
-            newest = max(heard, key=lambda entry: (entry[0].epoch, entry[0].sequence), default=None)
             for symbol in (None, *SYMBOLS):
-                self.check(session, symbol, newest)
-
-    def check(self, session: str, symbol: str | None, newest: tuple[Cap, int, int] | None) -> None:
-        view = self.book.cap(session, symbol)
-        if newest is None:
-            assert view.safe
-            return
-        # max() keeps the first of equals, as the book does with a repeated (epoch, sequence).
-        message, wall_ns, monotonic_ns = newest
-        elapsed_ns = self.clocks.monotonic_ns - monotonic_ns
-        valid = wall_ns + elapsed_ns < message.valid_until_ns and elapsed_ns < 3 * S
-        assert view.safe is not valid
-        if valid:
-            own = message.symbols.get(symbol or "")
-            assert view.cap == (own.cap if own else message.cap)
+                said = self.book.cap(session, symbol)._asdict()
+                right = self.reading.view(session, symbol, self.clocks.monotonic_ns)
+                assert {field: said[field] for field in right} == right
 
 
 TestBook = BookMachine.TestCase
+
+
+def test_an_end_is_told_once() -> None:
+    clocks = Clocks()
+    book = clocks.book()
+    book.offer(raw(cap("A")))
+    book.offer(raw(cap("B", valid_until_ns=START + S)))
+    assert book.ended() == []
+    clocks.pass_time(S)
+    assert book.ended() == ["B"]
+    book.offer(raw(cap("A", sequence=2, now_ns=START + S)))
+    clocks.pass_time(2 * S)
+    assert book.ended() == []  # a newer cap came
+    clocks.pass_time(S)
+    assert (book.ended(), book.ended()) == (["A"], [])
+
+
+def test_an_end_that_comes_earlier_than_the_one_before_is_told_in_time() -> None:
+    clocks = Clocks()
+    book = clocks.book()
+    book.offer(raw(cap(valid_until_ns=START + 60 * S)))
+    book.offer(raw(cap(sequence=2, valid_until_ns=START + S)))
+    clocks.pass_time(S)
+    assert book.ended() == ["A"]
+    clocks.pass_time(60 * S)
+    assert book.ended() == []
+
+
+@pytest.mark.parametrize("tombstone", [True, False])
+def test_what_was_told_when_it_came_is_not_told_as_an_end(tombstone: bool) -> None:
+    clocks = Clocks()
+    book = clocks.book()
+    book.offer(raw(cap()))
+    past_its_end = raw(cap(sequence=2, now_ns=START - 60 * S))
+    assert book.offer(None if tombstone else past_its_end, b"A") == "A"
+    clocks.pass_time(3 * S)
+    assert book.ended() == []
+
+
+class EndsMachine(RuleBasedStateMachine):
+    """Whoever is told of every change and every end knows at any time whether a cap is valid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clocks = Clocks()
+        self.book = self.clocks.book()
+        self.valid = dict.fromkeys(SESSIONS, False)
+        self.sequence = 0
+
+    @rule(
+        session=st.sampled_from(SESSIONS),
+        validity_s=st.sampled_from([0.5, 1, 3, 60]),
+        age_s=st.sampled_from([0, 0.5, 2, 70]),
+    )
+    def hear(self, session: str, validity_s: float, age_s: float) -> None:
+        self.sequence += 1
+        now_ns = self.clocks.wall_ns - int(age_s * S)
+        end_ns = now_ns + int(validity_s * S)
+        said = cap(session, sequence=self.sequence, now_ns=now_ns, valid_until_ns=end_ns)
+        assert self.book.offer(raw(said)) == session
+        self.valid[session] = not self.book.cap(session).safe
+
+    @rule(session=st.sampled_from(SESSIONS))
+    def bury(self, session: str) -> None:
+        if self.book.offer(None, session.encode()):
+            self.valid[session] = False
+
+    @rule(s=st.sampled_from([0.1, 0.5, 1, 10]))
+    def time_passes(self, s: float) -> None:
+        self.clocks.pass_time(int(s * S))
+        for session in self.book.ended():
+            assert self.valid[session]
+            self.valid[session] = False
+
+    @invariant()
+    def what_was_told_is_so(self) -> None:
+        assert self.valid == {session: not self.book.cap(session).safe for session in SESSIONS}
+
+
+TestEnds = EndsMachine.TestCase
+
+
+def test_caps_in_an_unbroken_row_that_allow_the_same_are_one_permission() -> None:
+    book = Clocks().book()
+    row = [(5, 1, 0.2), (5, 2, 0.2), (5, 3, 0.3), (5, 4, 0.3), (5, 6, 0.3), (6, 7, 0.3)]
+    since = []
+    for epoch, sequence, value in row:
+        book.offer(raw(cap(epoch=epoch, sequence=sequence, cap=value)))
+        since.append(book.cap("A").since)
+    # After a missing record nobody knows what was allowed in between.
+    assert since == [1, 1, 3, 3, 6, 7]
+
+
+def test_the_newest_words_are_kept_for_people_also_after_their_end() -> None:
+    clocks = Clocks()
+    book = clocks.book()
+    said = cap(cap=0.4)
+    book.offer(raw(said))
+    clocks.pass_time(60 * S)
+    assert book.newest("A") == said
+    assert (book.newest("B"), book.sessions()) == (None, ["A"])
+    book.offer(None, b"A")
+    assert book.newest("A") is None
+
+
+def test_a_field_that_only_people_read_takes_no_cap_away() -> None:
+    book = Clocks().book()
+    book.offer(json.dumps(plain(cap(cap=0.4)) | {"components": "new"}).encode())
+    assert book.cap("A").cap == 0.4
+    assert book.newest("A") is None

@@ -44,7 +44,7 @@ class Provider:
 
 
 SET_UP: Final[dict[str, Callable[[], dict[str, Any]]]] = {
-    "README.md": lambda: {"normal_quantity": 100},
+    "README.md": lambda: {"normal_participation": 0.5},
     "docs/configuration.md": lambda: {"my_identity_provider": Provider()},
 }
 
@@ -67,7 +67,7 @@ async def test_python_blocks_run(page: Path) -> None:
     broker.touch("caps")
     names = await played(page, broker.address)
     if name(page) == "README.md":
-        assert names["quantity"] == 5, "nothing was heard yet: the router's own safe cap"
+        assert names["participation"] == 0.025, "nothing was heard yet: the router's own safe cap"
     if name(page) == "docs/configuration.md":
         assert await names["token"]() == "a token"
 

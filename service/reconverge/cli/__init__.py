@@ -7,8 +7,14 @@ the start of the others, and need not be installed for them.
 from importlib import import_module
 from typing import Annotated, Any, Final
 
-import typer
-from typer.core import TyperGroup
+try:
+    import typer
+    from typer.core import TyperGroup
+except ImportError:
+    raise SystemExit(
+        "reconverge: the command is not part of the client. Install the service:"
+        " pip install 'reconverge[service]'"
+    ) from None
 
 import reconverge
 from reconverge.cli.exits import TABLE

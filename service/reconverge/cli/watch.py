@@ -132,7 +132,7 @@ async def follow(settings: Settings, urls: list[str], *, once: bool, as_json: bo
     """Show the sessions until interrupted, or once everything published so far has been read."""
     topic = settings.topic("caps")
     async with (
-        CapSubscription(connection(settings), topic=topic) as caps,
+        CapSubscription(connection(settings), topic=topic, lookback_s=None) as caps,
         aiohttp.ClientSession(timeout=STATUS_TIMEOUT) as client,
     ):
         if once:
@@ -142,7 +142,7 @@ async def follow(settings: Settings, urls: list[str], *, once: bool, as_json: bo
                 raise Unreachable(f"{settings.bootstrap_servers}: {caps.trouble}") from None
             _print(rows(caps, await statuses(client, urls)), as_json=as_json)
         elif as_json:
-            async for session in caps.changes():
+            async for session, _ in caps.changes():
                 seen = await statuses(client, urls)
                 _print([one for one in rows(caps, seen) if one["session"] == session], as_json=True)
         else:

@@ -10,8 +10,8 @@ from typing import Final, Literal
 
 Role = Literal["input", "market", "output", "internal"]
 
-_HOUR_MS: Final = 3_600_000
-_DAY_MS: Final = 24 * _HOUR_MS
+_MINUTE_MS: Final = 60_000
+_DAY_MS: Final = 24 * 60 * _MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +34,9 @@ _MONTH: Final = {"cleanup.policy": "delete", "retention.ms": str(30 * _DAY_MS)}
 """What an end-of-month review of episodes needs."""
 _LAST_VALUE: Final = {
     "cleanup.policy": "compact",
-    # A router that starts late must find the newest cap soon, not after a segment of a day.
-    "segment.ms": str(_HOUR_MS),
+    # Only closed segments are compacted. Whoever reads from the beginning finds at most a minute of
+    # heartbeats; a router looks back ten seconds (docs/router.md).
+    "segment.ms": str(_MINUTE_MS),
     "min.cleanable.dirty.ratio": "0.1",
 }
 

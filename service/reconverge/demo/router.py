@@ -36,8 +36,8 @@ async def obey(session: str, caps: CapSubscription, address: str) -> None:
 
 async def _acknowledgements(session: str, caps: CapSubscription) -> AsyncIterator[ProfileAck]:
     router = Router(session)
-    async for changed in caps.changes():
+    async for changed, view in caps.changes():
         if changed == session:
-            acknowledgement = router.apply(caps.cap(session), time.time_ns())
+            acknowledgement = router.apply(view, time.time_ns())
             if acknowledgement is not None:
                 yield acknowledgement

@@ -8,6 +8,8 @@ same records make of them again.
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from reconverge.client import CapBook
 from reconverge.core.messages.effects import Cap, Effect
 from reconverge.core.messages.events import Event
@@ -115,7 +117,7 @@ def rehearse(session: str, timeline: Timeline, events: Iterable[Event]) -> Trace
     def reply(cap: Cap) -> Event | None:
         nonlocal now_ns
         now_ns = cap.event_ns
-        book.offer(encode(cap))
+        book.offer(encode(replace(cap, publish_ns=now_ns)))  # as the shell would
         return router.apply(book.cap(session), now_ns)
 
     fold = Fold(session, reply)
