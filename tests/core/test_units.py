@@ -1,9 +1,10 @@
 """Exact quantities: text to integers and back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.messages.units import MEMO_MAX, ONE, are_known, decimal_text, nanos
+from reconverge.core.messages.units import MEMO_MAX, ONE, UNSIGNED, decimal_text, nanos, quantity
 
 quantities = st.integers(-(10**27) + 1, 10**27 - 1)
 
@@ -18,18 +19,23 @@ def test_text_and_back_loses_nothing(value: int) -> None:
     assert nanos(decimal_text(value)) == value
 
 
-def test_the_memory_of_texts_is_bounded() -> None:
-    memo: object = getattr(nanos, "__self__", None)
-    known: object = getattr(are_known, "__self__", None)
-    assert isinstance(memo, dict)
-    assert isinstance(known, set)
+def test_a_quantity_has_no_sign() -> None:
+    assert quantity("0.5") == ONE // 2
+    for text in ("-1", "-0"):
+        with pytest.raises(ValueError, match="negative"):
+            quantity(text)
+
+
+def test_the_texts_remembered_are_bounded() -> None:
     for n in range(MEMO_MAX + 2):
         assert nanos(f"{n}.5") == n * ONE + ONE // 2
-        assert len(memo) <= MEMO_MAX
-    assert known == memo.keys() | {None}
+        assert len(UNSIGNED) <= MEMO_MAX + 1
+    assert {None, f"{n}.5"} <= UNSIGNED
 
 
-def test_what_is_known_is_a_decimal_or_nothing() -> None:
-    nanos("12.5")
-    assert are_known(("12.5", None))
-    assert not are_known(("12.5", "12.5x"))
+def test_what_is_remembered_as_unsigned_is_a_quantity_or_nothing() -> None:
+    for text in ("12.5", "-12.5"):
+        nanos(text)
+    assert UNSIGNED.issuperset(("12.5", None))
+    for text in ("-12.5", "12.5x"):
+        assert text not in UNSIGNED

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NamedTuple
 from zlib import crc32
 
-import orjson
+import msgspec
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 import reconverge
@@ -236,7 +236,7 @@ def _input(record: Record, time_ms: int) -> Input:
 
 
 def _line(line: _Line) -> bytes:
-    return orjson.dumps(line.model_dump(exclude_defaults=False)) + b"\n"
+    return msgspec.json.encode(line.model_dump(exclude_defaults=False)) + b"\n"
 
 
 def _digest(values: Iterable[bytes]) -> int:

@@ -187,15 +187,24 @@ class CapRules(Section):
 
 
 class CatchUp(Section):
-    """Convexity-aware repayment of backlog (DOMAIN §10; Almgren, Thum, Hauptmann and Li 2005)."""
+    """Convexity-aware repayment of backlog (DOMAIN §10; Almgren, Thum, Hauptmann and Li 2005).
 
-    participation_normal: float = setting(0.10, "Normal participation p0.", None, gt=0, le=1)
+    The bounds are far beyond any market, and keep every product and power of them finite (R43).
+    """
+
+    participation_normal: float = setting(0.10, "Normal participation p0.", None, ge=1e-6, le=1)
     participation_max: Ratio = setting(0.20, "Absolute participation never to be exceeded.", "down")
-    uplift_max_bps: float = setting(2.0, "Allowed extra cost of repaying faster.", "down", ge=0)
-    multiple_max: float = setting(2.0, "Absolute limit of the catch-up multiple.", "down", ge=1)
-    eta: float = setting(0.142, "Coefficient of temporary impact.", None, gt=0)
-    beta: float = setting(0.6, "Exponent of temporary impact.", None, gt=0, le=2)
-    sigma_bps: float = setting(157.0, "Daily volatility where the parent states none.", None, gt=0)
+    uplift_max_bps: float = setting(
+        2.0, "Allowed extra cost of repaying faster.", "down", ge=0, le=1e4
+    )
+    multiple_max: float = setting(
+        2.0, "Absolute limit of the catch-up multiple.", "down", ge=1, le=1e3
+    )
+    eta: float = setting(0.142, "Coefficient of temporary impact.", None, ge=1e-6, le=1e3)
+    beta: float = setting(0.6, "Exponent of temporary impact.", None, ge=0.1, le=2)
+    sigma_bps: float = setting(
+        157.0, "Daily volatility where the parent states none.", None, ge=0.01, le=1e6
+    )
 
 
 class Weights(Section):
@@ -235,7 +244,7 @@ class Policy(Section):
     """A named, versioned set of thresholds; every output carries its id, version and hash."""
 
     id: Text = setting("default", "Name of the policy.", None)
-    version: int = setting(1, "Version, rising.", None, ge=1)
+    version: int = setting(1, "Version, rising.", None, ge=1, le=(1 << 63) - 1)
     scope: Scope = Field(default_factory=Scope, description="What it applies to.")
     similarity: Similarity = Field(
         default_factory=Similarity, description="Agreement of the two views."

@@ -9,10 +9,12 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from reconverge.core.messages.wire import (
+    Count,
     DecimalText,
     Envelope,
-    Nanoseconds,
+    EventTime,
     Part,
+    QuantityText,
     SequenceNumber,
     Side,
     Text,
@@ -25,8 +27,8 @@ from reconverge.core.messages.wire import (
 class SchedulePoint(Part, frozen=True, kw_only=True):
     """A point of a parent's target schedule."""
 
-    at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
-    cum_qty: Annotated[DecimalText, says("Quantity meant to be executed by then.")]
+    at_ns: Annotated[EventTime, says("Nanoseconds, UTC.")]
+    cum_qty: Annotated[QuantityText, says("Quantity meant to be executed by then.")]
 
 
 class ParentOrder(Envelope, tag="parent_order", frozen=True, kw_only=True):
@@ -35,10 +37,10 @@ class ParentOrder(Envelope, tag="parent_order", frozen=True, kw_only=True):
     parent_id: Annotated[Text, says("Id of the parent.")]
     symbol: Annotated[Text, says("Instrument.")]
     side: Annotated[Side, says("Direction.")]
-    qty: Annotated[DecimalText, says("Quantity.")]
+    qty: Annotated[QuantityText, says("Quantity.")]
     arrival_mid: Annotated[DecimalText | None, says("Mid price at arrival.")] = None
     sigma_bps: Annotated[
-        Annotated[float, Meta(gt=0)] | None,
+        Annotated[float, Meta(ge=0.01, le=1e6)] | None,
         says(
             "Daily volatility of the instrument, basis points; bounds the catch-up.",
         ),
@@ -57,8 +59,8 @@ class ParentDone(Envelope, tag="parent_done", frozen=True, kw_only=True):
 class ProfileAck(Envelope, tag="profile_ack", frozen=True, kw_only=True):
     """The router acknowledges the participation profile it now applies; ends the SDL clock."""
 
-    cap_epoch: Annotated[int, says("Epoch of the cap it applies.")]
-    cap_sequence: Annotated[int, says("Sequence of the cap it applies.")]
+    cap_epoch: Annotated[Count, says("Epoch of the cap it applies.")]
+    cap_sequence: Annotated[Count, says("Sequence of the cap it applies.")]
 
 
 # -- operators, guardrails, policy ----------------------------------------------------------------

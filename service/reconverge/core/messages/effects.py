@@ -19,11 +19,12 @@ from msgspec import Meta
 
 from reconverge.core.messages.wire import (
     Count,
-    DecimalText,
+    DerivedId,
     Message,
     Milliseconds,
     Nanoseconds,
     Part,
+    QuantityText,
     Text,
     says,
 )
@@ -142,7 +143,9 @@ class CapFields(Output, frozen=True, kw_only=True):
         Text,
         says("Why it was published: `change`, `heartbeat`, or the transition's signal."),
     ]
-    episode_id: Annotated[Text | None, says("Episode it belongs to; null when healthy.")] = None
+    episode_id: Annotated[DerivedId | None, says("Episode it belongs to; null when healthy.")] = (
+        None
+    )
     cycle: Annotated[Count | None, says("Failover cycle within the episode.")] = None
     publish_ns: Annotated[
         Nanoseconds | None, says("When the shell wrote it. Nanoseconds, UTC.")
@@ -169,14 +172,14 @@ class ShadowCap(CapFields, tag="shadow_cap", frozen=True, kw_only=True):
 class Transition(Output, tag="transition", frozen=True, kw_only=True):
     """The session moved to another state."""
 
-    id: Annotated[Text, says("Deterministic id: session, and a count within it.")]
+    id: Annotated[DerivedId, says("Deterministic id: session, and a count within it.")]
     from_state: Annotated[State, says("State before.")]
     to_state: Annotated[State, says("State after.")]
     signal: Annotated[
         Text, says("The objective signal that moved it (docs/machine.md lists them).")
     ]
     detail: Annotated[str, says("The figures behind the signal, for a person to read.")] = ""
-    episode_id: Annotated[Text | None, says("Episode it belongs to.")] = None
+    episode_id: Annotated[DerivedId | None, says("Episode it belongs to.")] = None
     cycle: Annotated[Count | None, says("Failover cycle within the episode.")] = None
     trigger_event_ns: Annotated[
         Nanoseconds | None,
@@ -194,7 +197,7 @@ class Alert(Output, tag="alert", frozen=True, kw_only=True):
     ``detail`` is for reading.
     """
 
-    id: Annotated[Text, says("Deterministic id.")]
+    id: Annotated[DerivedId, says("Deterministic id.")]
     name: Annotated[Text, says("What happened (docs/alerts.md lists the names).")]
     detail: Annotated[str, says("The figures behind it.")] = ""
 
@@ -230,7 +233,7 @@ class DecisionPoint(Part, frozen=True, kw_only=True):
     at_ns: Annotated[Nanoseconds, says("Time of the decision. Nanoseconds, UTC.")]
     cl_ord_id: Annotated[Text, says("The child order.")]
     parent_id: Annotated[Text | None, says("Its parent.")] = None
-    cap_sequence: Annotated[int | None, says("Cap the router says it acted on.")] = None
+    cap_sequence: Annotated[Count | None, says("Cap the router says it acted on.")] = None
     cap: Annotated[Ratio, says("Cap in force here at that moment.")]
 
 
@@ -239,9 +242,9 @@ class BacklogPoint(Part, frozen=True, kw_only=True):
 
     at_ns: Annotated[Nanoseconds, says("Nanoseconds, UTC.")]
     parent_id: Annotated[Text, says("The parent.")]
-    qty: Annotated[DecimalText, says("Backlog.")]
+    qty: Annotated[QuantityText, says("Backlog.")]
     shortfall_qty: Annotated[
-        DecimalText,
+        QuantityText,
         says(
             "Part of it that cannot be repaid by the end of the schedule within the"
             " catch-up limit; the limit is never raised for it."
@@ -255,8 +258,8 @@ class Episode(Output, tag="episode", frozen=True, kw_only=True):
     One record opens it, one closes it, some between.
     """
 
-    id: Annotated[Text, says("Deterministic id of this record: episode and revision.")]
-    episode_id: Annotated[Text, says("Deterministic id of the episode.")]
+    id: Annotated[DerivedId, says("Deterministic id of this record: episode and revision.")]
+    episode_id: Annotated[DerivedId, says("Deterministic id of the episode.")]
     status: Annotated[
         Literal["open", "update", "closed"],
         says("Place of this record in the episode."),

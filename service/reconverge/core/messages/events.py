@@ -32,7 +32,10 @@ from reconverge.core.messages.wire import (
     Count,
     DecimalText,
     Envelope,
-    Nanoseconds,
+    EventTime,
+    FreeText,
+    Interval,
+    QuantityText,
     SequenceNumber,
     Side,
     Text,
@@ -97,17 +100,17 @@ class NewOrder(StreamEvent, tag="new_order", frozen=True, kw_only=True):
     parent_id: Annotated[Text | None, says("Parent order this child works for.")] = None
     symbol: Annotated[Text, says("Instrument.")]
     side: Annotated[Side, says("Direction; sell short and its variants count as sell.")]
-    qty: Annotated[DecimalText, says("Order quantity, in the instrument's units.")]
+    qty: Annotated[QuantityText, says("Order quantity, in the instrument's units.")]
     price: Annotated[DecimalText | None, says("Limit price; null for a market order.")] = None
     persistent: Annotated[
         bool,
         says("Survives the venue's cancel-on-disconnect (good-till-cancel, say). R26."),
     ] = False
-    decision_ns: Annotated[
-        Nanoseconds | None, says("When the router decided. Nanoseconds, UTC.")
-    ] = None
-    cap_epoch: Annotated[int | None, says("Epoch of the cap in force at the decision.")] = None
-    cap_sequence: Annotated[int | None, says("Sequence of the cap in force at the decision.")] = (
+    decision_ns: Annotated[EventTime | None, says("When the router decided. Nanoseconds, UTC.")] = (
+        None
+    )
+    cap_epoch: Annotated[Count | None, says("Epoch of the cap in force at the decision.")] = None
+    cap_sequence: Annotated[Count | None, says("Sequence of the cap in force at the decision.")] = (
         None
     )
     confidence: Annotated[float | None, says("Confidence the router acted on, 0 to 1.")] = None
@@ -123,7 +126,7 @@ class ReplaceRequest(StreamEvent, tag="replace_request", frozen=True, kw_only=Tr
     cl_ord_id: Annotated[Text, says("Id of this request; the order's id once confirmed (FIX 11).")]
     orig_cl_ord_id: Annotated[Text, says("Id of the order it replaces (FIX 41).")]
     order_id: Annotated[Text | None, says("Venue's order id, where known (FIX 37).")] = None
-    qty: Annotated[DecimalText, says("Requested total quantity.")]
+    qty: Annotated[QuantityText, says("Requested total quantity.")]
     price: Annotated[DecimalText | None, says("Requested limit price.")] = None
 
 
@@ -179,10 +182,10 @@ class OrderReport(StreamEvent, frozen=True, kw_only=True):
     ]
     symbol: Annotated[Text | None, says("Instrument.")] = None
     side: Annotated[Side | None, says("Direction.")] = None
-    order_qty: Annotated[DecimalText | None, says("Total quantity (FIX 38).")] = None
+    order_qty: Annotated[QuantityText | None, says("Total quantity (FIX 38).")] = None
     price: Annotated[DecimalText | None, says("Limit price (FIX 44).")] = None
-    cum_qty: Annotated[DecimalText | None, says("Quantity executed so far (FIX 14).")] = None
-    leaves_qty: Annotated[DecimalText | None, says("Quantity open (FIX 151).")] = None
+    cum_qty: Annotated[QuantityText | None, says("Quantity executed so far (FIX 14).")] = None
+    leaves_qty: Annotated[QuantityText | None, says("Quantity open (FIX 151).")] = None
     persistent: Annotated[
         bool | None, says("Survives cancel-on-disconnect, where stated. R26.")
     ] = None
@@ -198,10 +201,10 @@ class ExecutionReport(OrderReport, tag="execution_report", frozen=True, kw_only=
     exec_ref_id: Annotated[
         Text | None, says("Execution a bust or correction refers to (FIX 19). R25.")
     ] = None
-    last_qty: Annotated[DecimalText | None, says("Quantity of this fill (FIX 32).")] = None
+    last_qty: Annotated[QuantityText | None, says("Quantity of this fill (FIX 32).")] = None
     last_px: Annotated[DecimalText | None, says("Price of this fill (FIX 31).")] = None
     transact_ns: Annotated[
-        Nanoseconds | None,
+        EventTime | None,
         says(
             "Venue's own time of what this report says (FIX 60), the same whenever it is sent."
             " Nanoseconds, UTC."
@@ -218,7 +221,7 @@ class ExecutionReport(OrderReport, tag="execution_report", frozen=True, kw_only=
         None
     )
     spread: Annotated[DecimalText | None, says("Quoted spread at the fill, in price units.")] = None
-    text: Annotated[str | None, says("Free text (FIX 58).")] = None
+    text: Annotated[FreeText | None, says("Free text (FIX 58).")] = None
 
 
 class CancelReject(StreamEvent, tag="cancel_reject", frozen=True, kw_only=True):
@@ -238,7 +241,7 @@ class CancelReject(StreamEvent, tag="cancel_reject", frozen=True, kw_only=True):
     response_to: Annotated[
         Literal["cancel", "replace"], says("Which request was rejected (FIX 434).")
     ]
-    reason: Annotated[str | None, says("Why, as the venue says it (FIX 102, 58).")] = None
+    reason: Annotated[FreeText | None, says("Why, as the venue says it (FIX 102, 58).")] = None
 
 
 class RequestReject(StreamEvent, tag="request_reject", frozen=True, kw_only=True):
@@ -248,10 +251,10 @@ class RequestReject(StreamEvent, tag="request_reject", frozen=True, kw_only=True
 
     ref_seq: Annotated[SequenceNumber | None, says("Our number that was rejected (FIX 45).")] = None
     ref_id: Annotated[Text | None, says("Our request's id, where stated (FIX 379).")] = None
-    ref_msg_type: Annotated[str | None, says("Message type rejected (FIX 372).")] = None
-    reason: Annotated[str | None, says("Why, as the venue says it (FIX 373 or 380, and 58).")] = (
-        None
-    )
+    ref_msg_type: Annotated[FreeText | None, says("Message type rejected (FIX 372).")] = None
+    reason: Annotated[
+        FreeText | None, says("Why, as the venue says it (FIX 373 or 380, and 58).")
+    ] = None
 
 
 class MassCancelReport(StreamEvent, tag="mass_cancel_report", frozen=True, kw_only=True):
@@ -287,7 +290,7 @@ class MassStatusEnd(StreamEvent, tag="mass_status_end", frozen=True, kw_only=Tru
     request_id: Annotated[Text, says("Snapshot id (FIX 584).")]
     rows_total: Annotated[Count | None, says("Rows the venue says it sent (FIX 911).")] = None
     failed: Annotated[bool, says("The venue rejected or aborted the snapshot.")] = False
-    reason: Annotated[str | None, says("Why it failed, as the venue says it.")] = None
+    reason: Annotated[FreeText | None, says("Why it failed, as the venue says it.")] = None
 
 
 # -- The session itself ----------------------------------------------------------------------------
@@ -296,9 +299,9 @@ class MassStatusEnd(StreamEvent, tag="mass_status_end", frozen=True, kw_only=Tru
 class Logon(StreamEvent, tag="logon", frozen=True, kw_only=True):
     """A logon (FIX A). Received above the expected number: connected, not recovered (R6)."""
 
-    heartbeat_ms: Annotated[Count | None, says("Heartbeat interval (FIX 108). Milliseconds.")] = (
-        None
-    )
+    heartbeat_ms: Annotated[
+        Interval | None, says("Heartbeat interval (FIX 108). Milliseconds.")
+    ] = None
     reset_numbers: Annotated[
         bool, says("FIX ResetSeqNumFlag (141): both sides restart at one.")
     ] = False
@@ -315,13 +318,13 @@ class Logon(StreamEvent, tag="logon", frozen=True, kw_only=True):
 class Logout(StreamEvent, tag="logout", frozen=True, kw_only=True):
     """A logout was sent or received (FIX 5)."""
 
-    reason: Annotated[str | None, says("Free text (FIX 58).")] = None
+    reason: Annotated[FreeText | None, says("Free text (FIX 58).")] = None
 
 
 class Disconnect(StreamEvent, tag="disconnect", frozen=True, kw_only=True):
     """The transport closed: a hard failure, unless both sides had logged out."""
 
-    reason: Annotated[str | None, says("What the engine said of it.")] = None
+    reason: Annotated[FreeText | None, says("What the engine said of it.")] = None
 
 
 class Heartbeat(StreamEvent, tag="heartbeat", frozen=True, kw_only=True):
@@ -337,9 +340,9 @@ class OtherMessage(StreamEvent, tag="other_message", frozen=True, kw_only=True):
     uses up its number all the same (R19).
     """
 
-    msg_type: Annotated[str, says("Message type (FIX 35) as the venue names it.")]
+    msg_type: Annotated[FreeText, says("Message type (FIX 35) as the venue names it.")]
     set_aside: Annotated[
-        str | None,
+        FreeText | None,
         says(
             "Why what it says of an order or of the session could not be used. The order that the"
             " ids below name, or the session where there are none, is in doubt until something"
@@ -373,7 +376,7 @@ class ResendRequested(StreamEvent, tag="resend_requested", frozen=True, kw_only=
 class ResendRejected(StreamEvent, tag="resend_rejected", frozen=True, kw_only=True):
     """The venue refused our resend request: the range is released, not recovered (R12)."""
 
-    reason: Annotated[str | None, says("Why, as the venue says it.")] = None
+    reason: Annotated[FreeText | None, says("Why, as the venue says it.")] = None
     unrecoverable: Annotated[
         bool,
         says("The venue says the range can never be resent (older than its window). R8."),

@@ -8,13 +8,20 @@ from bytes to a checked struct in half the time that pydantic takes (docs/perfor
 constructor checks exact decimals only; what comes from outside goes through ``decode``.
 """
 
+from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Annotated, Any, Final, Literal, Protocol, get_args
+from typing import Annotated, Any, Final, Literal, NamedTuple, get_args
 
 import msgspec
 from msgspec import Meta, Struct
 
-from reconverge.core.messages.units import DECIMAL_PATTERN, are_known, nanos
+from reconverge.core.messages.units import (
+    DECIMAL_PATTERN,
+    QUANTITY_PATTERN,
+    UNSIGNED,
+    nanos,
+    quantity,
+)
 
 SCHEMA_MAJOR = 1
 """The major version of the contract. It changes only when a reader of the old one would be misled.
@@ -25,8 +32,22 @@ BROADCAST = "*"
 
 NAME_LENGTH_MAX = 256
 """Characters of an id or name: FIX engines and venues stay far below."""
+DERIVED_LENGTH_MAX = NAME_LENGTH_MAX + 64
+"""Characters of an id that the core makes: a session's name and two counts."""
+FREE_TEXT_LENGTH_MAX = 16_384
+"""Characters of a free text: more than a whole message of most FIX engines. Kept and published, it
+must fit beside others in one Kafka record."""
 
 INT64_MAX = (1 << 63) - 1
+TIME_MAX_NS = 9_000_000_000_000_000_000
+"""Latest time of an input, in the year 2255: the seven years from there to ``INT64_MAX`` are room
+for whatever interval is added to it."""
+SEQUENCE_NUMBER_MAX = (1 << 53) - 1
+"""Highest number of a message: JSON readers in every language hold it exactly, and a thousand
+sources that miss all of their numbers still have a sum below ``INT64_MAX``."""
+INTERVAL_MAX_MS = ((1 << 31) - 1) * 1_000
+"""Longest interval that a source may announce: integers of FIX engines have 32 bits, and FIX 108
+is in seconds."""
 
 
 def says(description: str) -> Meta:
@@ -35,12 +56,24 @@ def says(description: str) -> Meta:
 
 
 Text = Annotated[str, Meta(min_length=1, max_length=NAME_LENGTH_MAX)]
+DerivedId = Annotated[str, Meta(min_length=1, max_length=DERIVED_LENGTH_MAX)]
+"""An id that the core makes of a session's name, and so longer than that may be."""
+FreeText = Annotated[str, Meta(max_length=FREE_TEXT_LENGTH_MAX)]
 _DECIMAL: Final = Meta(extra_json_schema={"pattern": f"^{DECIMAL_PATTERN}$"})
+_QUANTITY: Final = Meta(extra_json_schema={"pattern": f"^{QUANTITY_PATTERN}$"})
 DecimalText = Annotated[str, _DECIMAL]
-"""``Part`` sees to the pattern: looked up, as most texts recur, it takes a tenth of a search."""
+"""A price or an amount of money, which may be negative. ``Part`` sees to the pattern: looked up, as
+most texts recur, it takes a tenth of a search."""
+QuantityText = Annotated[str, _QUANTITY]
+"""A quantity, which may not be negative (R43). ``Part`` sees to that, too."""
 Nanoseconds = Annotated[int, Meta(ge=0, le=INT64_MAX)]
-SequenceNumber = Annotated[int, Meta(ge=0, le=INT64_MAX)]
-Count = Annotated[int, Meta(ge=0)]
+"""A time of an output."""
+EventTime = Annotated[int, Meta(ge=0, le=TIME_MAX_NS)]
+"""A time of an input, in nanoseconds: what is added to it still is ``Nanoseconds`` (R43)."""
+SequenceNumber = Annotated[int, Meta(ge=0, le=SEQUENCE_NUMBER_MAX)]
+Count = Annotated[int, Meta(ge=0, le=INT64_MAX)]
+Interval = Annotated[int, Meta(ge=0, le=INTERVAL_MAX_MS)]
+"""Milliseconds."""
 Milliseconds = Annotated[float, Meta(ge=0)]
 
 Side = Literal["buy", "sell"]
@@ -54,35 +87,46 @@ class Part(Struct, frozen=True, gc=False):
 
     def __post_init__(self) -> None:
         """Every decimal is one: raises ValueError, which decoding tells as its own."""
-        decimals = _DECIMALS[type(self)]
-        if decimals is not None and not are_known(texts := decimals(self)):
-            for text in texts:
+        try:
+            decimals = _DECIMALS[type(self)]
+        except KeyError:
+            decimals = _DECIMALS[type(self)] = _decimals(type(self))
+        if decimals is not None and not UNSIGNED.issuperset(decimals.texts(self)):
+            for name, check in decimals.checks:
+                text = getattr(self, name)
                 if text is not None:
-                    nanos(text)
+                    check(text)
 
 
-class Reader(Protocol):
-    """An ``attrgetter`` of several names."""
+class Decimals(NamedTuple):
+    """The decimal fields of a part."""
 
-    def __call__(self, part: Part, /) -> tuple[str | None, ...]:
-        """The values of those fields."""
-
-
-class _Decimals(dict[type[Part], Reader | None]):
-    """Reads the decimal fields of a part, all at once; found when first asked for."""
-
-    def __missing__(self, part: type[Part]) -> Reader | None:
-        fields = msgspec.structs.fields(part)
-        names = [field.name for field in fields if _is_decimal(field.type)]
-        reader = self[part] = attrgetter(*names, names[0]) if names else None  # of one: no tuple
-        return reader
+    texts: Callable[[Part], tuple[str | None, ...]]
+    """Reads them all at once. With a loop over the names instead, decoding an execution report
+    took 1,890 ns rather than 1,720 (CPython 3.11)."""
+    checks: Sequence[tuple[str, Callable[[str], int]]]
+    """Their names, and what refuses a text that is no such decimal."""
 
 
-_DECIMALS: Final = _Decimals()
+_DECIMALS: Final[dict[type[Part], Decimals | None]] = {}
+"""By part, found when the first of it is made; None for a part that has none."""
 
 
-def _is_decimal(annotation: object) -> bool:
-    return any(part == _DECIMAL or _is_decimal(part) for part in get_args(annotation))
+def _decimals(part: type[Part]) -> Decimals | None:
+    checks = [
+        (field.name, check)
+        for field in msgspec.structs.fields(part)
+        for meta, check in ((_DECIMAL, nanos), (_QUANTITY, quantity))
+        if _has(field.type, meta)
+    ]
+    if not checks:
+        return None
+    names = [name for name, _ in checks]
+    return Decimals(attrgetter(*names, names[0]), checks)  # of one name it would give no tuple
+
+
+def _has(annotation: object, meta: Meta) -> bool:
+    return any(part == meta or _has(part, meta) for part in get_args(annotation))
 
 
 class Message(Part, tag_field="type", frozen=True):
@@ -118,9 +162,9 @@ class Envelope(Message, omit_defaults=True, frozen=True, kw_only=True):
         ),
     ]
     event_ns: Annotated[
-        Nanoseconds, says("When it happened, by its sender's clock. Nanoseconds, UTC.")
+        EventTime, says("When it happened, by its sender's clock. Nanoseconds, UTC.")
     ]
-    ingest_ns: Annotated[Nanoseconds, says("When our adapter saw it. Nanoseconds, UTC.")]
+    ingest_ns: Annotated[EventTime, says("When our adapter saw it. Nanoseconds, UTC.")]
 
 
 def plain(message: Part) -> dict[str, Any]:

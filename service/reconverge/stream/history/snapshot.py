@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 from typing import NamedTuple
 
-import orjson
+import msgspec
 
 from reconverge.stream.folding import Row
 from reconverge.stream.history.records import Snapshot
@@ -19,6 +19,9 @@ from reconverge.stream.log import Log, Message, Record, Sent, read
 
 _ROWS_AT_ONCE = 64
 """Rows encoded in one go; one with so many that they exceed a chunk is halved until it fits."""
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(list[Row]).decode
+"""Not by orjson: a sum of quantities may exceed 64 bits."""
 _CHUNKS_ON_THE_WAY = 8
 """Chunks sent and not yet acknowledged: four megabytes, whatever the size of the state."""
 
@@ -96,7 +99,7 @@ def _rows(chunks: list[bytes]) -> Iterator[Row]:
     """Each chunk is let go of before the next is parsed."""
     chunks.reverse()
     while chunks:
-        yield from orjson.loads(chunks.pop())
+        yield from _decode(chunks.pop())
 
 
 def _chunks(rows: Iterable[Row], chunk_bytes: int) -> Iterator[tuple[int, bytes]]:
@@ -128,7 +131,7 @@ def _parts(rows: Iterable[Row], chunk_bytes: int) -> Iterator[tuple[int, bytes]]
 
 
 def _halved(batch: list[Row], chunk_bytes: int) -> Iterator[tuple[int, bytes]]:
-    part = orjson.dumps(batch)[1:-1]
+    part = _encode(batch)[1:-1]
     if len(part) <= chunk_bytes or len(batch) == 1:
         yield len(batch), part
         return
