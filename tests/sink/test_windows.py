@@ -72,9 +72,7 @@ def contents(folder: Path, *, full: bool = True) -> dict[str, bytes]:
     }
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None)
 @given(history=histories(), data=st.data())
 def test_a_sink_that_begins_again_writes_the_same_bytes(
     history: list[Entry], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -89,9 +87,7 @@ def test_a_sink_that_begins_again_writes_the_same_bytes(
     assert contents(again) == contents(once)
 
 
-@settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=40, deadline=None)
 @given(history=histories(), data=st.data())
 def test_a_sink_that_begins_in_the_middle_writes_some_of_the_same_files(
     history: list[Entry], data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
