@@ -7,7 +7,7 @@ counted begins at a tenth of it, so that starting up is no part of the figure.
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from bench.report import Row, Target, interleaved
@@ -27,19 +27,24 @@ END: Final = frozenset({b"MARK-1", b"MARK-2"})
 
 def measure() -> Iterator[Row]:
     """Events a second, and processor seconds a million events."""
-    with Stage() as stage:
-        full = stage.place()
-        full.fill(backlog())
-        floor(full)  # warms the broker's JVM
-        found = interleaved({
-            "floor": lambda: floor(full),
-            "service": lambda: drained(place := stage.place(full.inputs), place.service()),
-        }, ROUNDS)  # fmt: skip
+    found = beside("floor", lambda _, full: floor(full))
     floor_per_s, floor_cpu = zip(*found["floor"], strict=True)
     per_s, cpu = zip(*found["service"], strict=True)
     target = Target("at least", 0.5, of="ratio")
     yield Row("end to end", "events/s", per_s, "floor", floor_per_s, target)
     yield Row("end to end", "CPU s a million", cpu, "floor", floor_cpu, Target("at most", 12))
+
+
+def beside(name: str, other: Callable[[Stage, Place], Speed]) -> dict[str, tuple[Speed, ...]]:
+    """How fast the service works the backlog off, and in turn with it something else."""
+    with Stage() as stage:
+        full = stage.place()
+        full.fill(backlog())
+        floor(full)  # warms the broker's JVM
+        return interleaved({
+            name: lambda: other(stage, full),
+            "service": lambda: drained(place := stage.place(full.inputs), place.service()),
+        }, ROUNDS)  # fmt: skip
 
 
 def backlog() -> list[Record]:

@@ -21,44 +21,18 @@ from tests.engines.messages import (
     SIDE,
     SYMBOL,
     TEXT,
+    TICK,
     TIME_IN_FORCE,
     TOT_NUM_REPORTS,
     ExecKind,
     Fields,
+    Order,
     Report,
     Request,
     cancel_reject,
 )
 
-TICK = Decimal("0.01")
 QUANTITY_MAX = 5_000  # the venue declines a replace above it
-
-
-@dataclass(slots=True)
-class Order:
-    """One order as the venue holds it; `cl_ord_id` is the newest of its chain."""
-
-    order_id: str
-    cl_ord_id: str
-    parent: str
-    symbol: str
-    side: str
-    quantity: int
-    price: Decimal
-    persistent: bool
-    status: str = "0"
-    cum: int = 0
-    paid: Decimal = Decimal(0)
-
-    @property
-    def leaves(self) -> int:
-        """Open quantity that can execute."""
-        return 0 if self.status in INACTIVE else self.quantity - self.cum
-
-    @property
-    def average(self) -> Decimal:
-        """Average price of the executed quantity, to a hundredth of a tick."""
-        return (self.paid / self.cum).quantize(TICK / 100) if self.cum else Decimal(0)
 
 
 @dataclass(slots=True)
@@ -202,22 +176,9 @@ class Book:
     def report(self, order: Order, kind: ExecKind) -> Report:
         """Describe one order as it stands now under a fresh ExecID."""
         self.exec_count += 1
-        return Report(
-            kind=kind,
-            exec_id=f"X{self.exec_count:05d}",
-            order_id=order.order_id,
-            cl_ord_id=order.cl_ord_id,
-            parent=order.parent,
-            symbol=order.symbol,
-            side=order.side,
-            quantity=order.quantity,
-            price=order.price,
-            persistent=order.persistent,
-            status=order.status,
-            cum=order.cum,
-            leaves=order.leaves,
-            average=order.average,
-        )
+        now = replace(order)  # which goes on changing
+        exec_id = f"X{self.exec_count:05d}"
+        return Report(kind, exec_id, now, now.cl_ord_id, now.status, now.leaves)
 
     def _mass_status(self, request_id: str) -> list[Report]:
         orders = self.working()

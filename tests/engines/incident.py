@@ -6,7 +6,6 @@ Each phase is one method; what differs between variants is in `Variant`, as data
 import time
 from dataclasses import dataclass, field
 
-from tests.engines.book import Order
 from tests.engines.link import Child
 from tests.engines.messages import (
     CL_ORD_ID,
@@ -15,6 +14,7 @@ from tests.engines.messages import (
     SIDE,
     SYMBOL,
     Fields,
+    Order,
     as_request,
 )
 from tests.engines.stage import BACKUP, DROP_COPY, FIRM, Expected, Stage

@@ -29,6 +29,7 @@ CL_ORD_LINK_ID, MASS_STATUS_REQ_ID, MASS_STATUS_REQ_TYPE = 583, 584, 585
 TOT_NUM_REPORTS, LAST_RPT_REQUESTED = 911, 912
 
 SOH = "\x01"
+TICK = Decimal("0.01")
 # OrdStatus of an order that cannot execute: filled, done for day, canceled, rejected, expired.
 INACTIVE = frozenset("2348C")
 
@@ -61,12 +62,10 @@ _EXEC_TRANS_TYPE_42 = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """One execution report before it is encoded: the order as it stands and what happened to it."""
+@dataclass(slots=True)
+class Order:
+    """One order as the venue holds it; `cl_ord_id` is the newest of its chain."""
 
-    kind: ExecKind
-    exec_id: str
     order_id: str
     cl_ord_id: str
     parent: str
@@ -75,10 +74,34 @@ class Report:
     quantity: int
     price: Decimal
     persistent: bool
+    status: str = "0"
+    cum: int = 0
+    paid: Decimal = Decimal(0)
+
+    @property
+    def leaves(self) -> int:
+        """Open quantity that can execute."""
+        return 0 if self.status in INACTIVE else self.quantity - self.cum
+
+    @property
+    def average(self) -> Decimal:
+        """Average price of the executed quantity, to a hundredth of a tick."""
+        return (self.paid / self.cum).quantize(TICK / 100) if self.cum else Decimal(0)
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """One execution report before it is encoded: the order as it stands and what happened to it."""
+
+    kind: ExecKind
+    exec_id: str
+    order: Order
+    cl_ord_id: str
+    """The order's, or that of the request which is pending."""
     status: str
-    cum: int
+    """The order's, or a passing one."""
     leaves: int
-    average: Decimal
+    """The order's, or what is open and cannot execute."""
     last_quantity: int = 0
     last_price: Decimal = Decimal(0)
     orig_cl_ord_id: str = ""
@@ -94,22 +117,23 @@ def utc_now() -> str:
 
 def execution_report(version: Version, report: Report) -> Fields:
     """Encode one execution report (35=8) in the given version."""
+    order = report.order
     fields: Fields = [
         (MSG_TYPE, "8"),
-        (ORDER_ID, report.order_id),
+        (ORDER_ID, order.order_id),
         (EXEC_ID, report.exec_id),
         *_exec_type(version, report),
         (CL_ORD_ID, report.cl_ord_id),
-        *([(CL_ORD_LINK_ID, report.parent)] if report.parent else []),
-        (SYMBOL, report.symbol),
-        (SIDE, report.side),
-        (ORDER_QTY, str(report.quantity)),
+        *([(CL_ORD_LINK_ID, order.parent)] if order.parent else []),
+        (SYMBOL, order.symbol),
+        (SIDE, order.side),
+        (ORDER_QTY, str(order.quantity)),
         (ORD_TYPE, "2"),
-        (PRICE, str(report.price)),
-        (TIME_IN_FORCE, "1" if report.persistent else "0"),
-        (CUM_QTY, str(report.cum)),
+        (PRICE, str(order.price)),
+        (TIME_IN_FORCE, "1" if order.persistent else "0"),
+        (CUM_QTY, str(order.cum)),
         (LEAVES_QTY, str(report.leaves)),
-        (AVG_PX, str(report.average)),
+        (AVG_PX, str(order.average)),
         (TRANSACT_TIME, utc_now()),
         *report.extra,
     ]

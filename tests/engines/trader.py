@@ -8,7 +8,7 @@ import random
 from collections.abc import Callable
 from decimal import Decimal
 
-from tests.engines.book import QUANTITY_MAX, TICK, Order
+from tests.engines.book import QUANTITY_MAX
 from tests.engines.messages import (
     CL_ORD_ID,
     CL_ORD_LINK_ID,
@@ -22,10 +22,12 @@ from tests.engines.messages import (
     PRICE,
     SIDE,
     SYMBOL,
+    TICK,
     TIME_IN_FORCE,
     TRANSACT_TIME,
     ExecKind,
     Fields,
+    Order,
     utc_now,
 )
 from tests.engines.stage import Stage

@@ -49,7 +49,7 @@ class RestoreSeen(NamedTuple):
 
 
 class Observer(Protocol):
-    """The calls. `NullObserver` ignores them."""
+    """The calls. Whoever watches overrides those that it wants."""
 
     def batch(self, seen: BatchSeen) -> None:
         """A batch was journalled and its outputs handed over."""
@@ -73,26 +73,5 @@ class Observer(Protocol):
         """A named condition was met."""
 
 
-class NullObserver:
+class NullObserver(Observer):
     """Watches nothing."""
-
-    def batch(self, seen: BatchSeen) -> None:
-        """Ignore."""
-
-    def effects(self, effects: Sequence[Effect]) -> None:
-        """Ignore."""
-
-    def quarantined(self, partition: int, topic: str, disposition: str) -> None:
-        """Ignore."""
-
-    def restored(self, seen: RestoreSeen) -> None:
-        """Ignore."""
-
-    def snapshot(self, partition: int, size_bytes: int, seconds: float) -> None:
-        """Ignore."""
-
-    def owned(self, partition: int, *, owned: bool) -> None:
-        """Ignore."""
-
-    def condition(self, partition: int | None, name: Condition, detail: str) -> None:
-        """Ignore."""
