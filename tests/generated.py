@@ -22,7 +22,7 @@ from reconverge.core.orders import table as order_table
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
 from tests import rooms, rules
-from tests.core import order_pages, policy_pages, sequence_pages
+from tests.core import order_pages, policy_pages, rule_script, sequence_pages
 from tests.demo import pages as demo_pages
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -58,10 +58,10 @@ REGIONS: dict[str, Callable[[], str]] = {
     "orders-exec": order_table.exec_table,
     "orders-matrices": order_pages.matrices,
     "orders-messages": order_table.message_table,
-    "orders-rules": order_pages.rules,
+    "orders-rules": lambda: rule_script.table("orders"),
     "rules-ahead": rules.ahead,
     "sequence-findings": sequence_pages.findings,
-    "sequence-rules": sequence_pages.rules,
+    "sequence-rules": lambda: rule_script.table("sequences"),
     "sequence-venues": sequence_pages.venues,
     "rooms": lambda: rooms.table(rooms.HOUSE),
     "rooms-core": lambda: rooms.table(rooms.CORE),

@@ -4,6 +4,7 @@ A page is a text file. ``== NAME`` at the margin begins a script; NAME starts wi
 shows. What stands before the first one is for the reader.
 """
 
+import re
 from pathlib import Path
 
 
@@ -17,3 +18,13 @@ def load(folder: str) -> dict[str, str]:
                 raise ValueError(f"{page.name}: a second script is called {name!r}")
             scripts[name] = script
     return scripts
+
+
+def table(folder: str) -> str:
+    """For the pages: each rule with the scripts that show it."""
+    rows = ["| rule | shown by a script |", "|---|---|"]
+    for name in load(folder):
+        found = re.match(r"((?:R\d+ )*)(.*)", name)
+        assert found is not None
+        rows.append(f"| {found[1].strip() or '-'} | {found[2].replace('|', '/')} |")
+    return "\n".join(rows)

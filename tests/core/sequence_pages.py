@@ -1,11 +1,9 @@
 """The tables of docs/sequences.md, made from the code, the venue profiles and the tests."""
 
-import re
 from collections.abc import Iterator
 
 from reconverge.core.findings import SEQUENCE_FINDINGS
 from reconverge.core.venue import Venue, parse_venue
-from tests.core.test_sequence import RULES
 from tests.core.test_sequence_venues import PROFILES, SETTINGS
 
 HEAD = {
@@ -25,16 +23,6 @@ def findings() -> str:
     """Kind and meaning."""
     rows = [f"| `{kind}` | {meaning} |" for kind, meaning in SEQUENCE_FINDINGS.items()]
     return "\n".join(["| finding | what it says |", "|---|---|", *rows])
-
-
-def rules() -> str:
-    """Each rule with the scripts that show it."""
-    rows = ["| rule | shown by a script |", "|---|---|"]
-    for name in RULES:
-        found = re.match(r"((?:R\d+ )*)(.*)", name)
-        assert found is not None
-        rows.append(f"| {found[1].strip() or '-'} | {found[2].replace('|', '/')} |")
-    return "\n".join(rows)
 
 
 def _text(name: str, value: object) -> str:

@@ -6,7 +6,6 @@ however often it was set aside.
 
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
 
@@ -17,8 +16,6 @@ from rich.table import Table
 
 from reconverge.cli import history, inputs
 from reconverge.cli.exits import Exit, leave
-from reconverge.cli.run import options
-from reconverge.config.connection import connection
 from reconverge.config.settings import Settings
 from reconverge.core.messages.decode import Undecodable, decode
 from reconverge.core.messages.events import Event
@@ -33,8 +30,8 @@ from reconverge.stream import (
     read,
     stretch,
 )
-from reconverge.stream.kafka.log import KafkaLog
 
+_READER: Final = "dlq"
 REPLAYED_FROM: Final = HEADER_PREFIX + "replayed-from"
 """Header of a record sent anew: its origin."""
 
@@ -188,20 +185,6 @@ def _bytes(file: Path) -> bytes:
 # -- Kafka ----------------------------------------------------------------------------------------
 
 
-@asynccontextmanager
-async def _log(
-    settings: Settings, partition: int, *, writing: bool = False
-) -> AsyncIterator[tuple[Log, Options]]:
-    own = options(settings)
-    made = KafkaLog.connect if writing else KafkaLog.reading
-    client_id = f"reconverge-dlq-{settings.member}"
-    log = await made(connection(settings), partition, client_id, own.deadlines)
-    try:
-        yield log, own
-    finally:
-        await log.close()
-
-
 async def _asides(log: Log, options: Options, topic: str) -> AsyncIterator[Aside]:
     """What of an input was set aside, each origin once, and nothing that is no such record."""
     seen: set[Origin] = set()
@@ -228,7 +211,7 @@ def _aside(record: Record) -> Aside | None:
 async def _list(settings: Settings, wanted: str | None) -> list[Aside]:
     found: list[Aside] = []
     for partition in range(await history.partitions(settings)):
-        async with _log(settings, partition) as (log, options):
+        async with history.opened(settings, partition, _READER) as (log, options):
             topics = [settings.topic(wanted)] if wanted else options.topics.inputs
             for topic in topics:
                 found += [aside async for aside in _asides(log, options, topic)]
@@ -260,7 +243,7 @@ async def _replayed_as(log: Log, options: Options, origin: Origin) -> str | None
 
 
 async def _show(settings: Settings, origin: Origin) -> tuple[Aside, str | None]:
-    async with _log(settings, origin.partition) as (log, options):
+    async with history.opened(settings, origin.partition, _READER) as (log, options):
         aside = await _find(log, options, origin)
         return aside, await _replayed_as(log, options, origin)
 
@@ -268,7 +251,7 @@ async def _show(settings: Settings, origin: Origin) -> tuple[Aside, str | None]:
 async def _replay(
     settings: Settings, origin: Origin, mended: bytes | None, *, again: bool
 ) -> Origin:
-    async with _log(settings, origin.partition) as (log, options):
+    async with history.opened(settings, origin.partition, _READER) as (log, options):
         aside = await _find(log, options, origin)
         earlier = await _replayed_as(log, options, origin)
     if earlier and not again:
@@ -281,7 +264,7 @@ async def _replay(
     if event.session != BROADCAST:  # which belongs where it came from
         partition = history.partition_of(event.session, await history.partitions(settings))
     key = event.session.encode()
-    async with _log(settings, partition, writing=True) as (log, _):
+    async with history.opened(settings, partition, _READER, writing=True) as (log, _):
         (sent,) = await log.send([Message(origin.topic, key, _marked(event, value), headers)])
         return Origin(origin.topic, partition, await log.acknowledged(sent))
 

@@ -1,4 +1,4 @@
-"""What `audit`, `explain` and `export` share: finding a session's partition, and reading it."""
+"""What commands that read history share: a partition's log, and finding a session's partition."""
 
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
@@ -49,16 +49,26 @@ async def partitions(settings: Settings) -> int:
 
 
 @asynccontextmanager
-async def reading(settings: Settings, session: str) -> AsyncIterator[tuple[KafkaLog, Options]]:
-    """The log of a session's partition, for reading alone, and the options it is written under."""
-    partition = partition_of(session, await partitions(settings))
+async def opened(
+    settings: Settings, partition: int, reader: str, *, writing: bool = False
+) -> AsyncIterator[tuple[KafkaLog, Options]]:
+    """A log of a partition, for reading alone unless told, and the options it is written under."""
     own = options(settings)
-    client_id = f"reconverge-reader-{settings.member}"
-    log = await KafkaLog.reading(connection(settings), partition, client_id, own.deadlines)
+    made = KafkaLog.connect if writing else KafkaLog.reading
+    client_id = f"reconverge-{reader}-{settings.member}"
+    log = await made(connection(settings), partition, client_id, own.deadlines)
     try:
         yield log, own
     finally:
         await log.close()
+
+
+@asynccontextmanager
+async def reading(settings: Settings, session: str) -> AsyncIterator[tuple[KafkaLog, Options]]:
+    """The log of a session's partition, for reading alone, and the options it is written under."""
+    partition = partition_of(session, await partitions(settings))
+    async with opened(settings, partition, "reader") as log_and_options:
+        yield log_and_options
 
 
 def perform(work: Coroutine[Any, Any, Result]) -> Result:

@@ -116,9 +116,7 @@ async def check_controller(admin: AIOKafkaAdminClient) -> None:
 async def topic_config(admin: AIOKafkaAdminClient, name: str, key: str) -> str | None:
     """One setting of a topic; none where the broker does not tell."""
     resource = ConfigResource(ConfigResourceType.TOPIC, name, configs={key: ""})
-    for response in await admin.describe_configs([resource]):
-        for described in response.to_object()["resources"]:
-            for entry in described["config_entries"]:
-                if entry["config_names"] == key:
-                    return str(entry["config_value"])
-    return None
+    answers = [answer.to_object() for answer in await admin.describe_configs([resource])]
+    told = (described for answer in answers for described in answer["resources"])
+    values = {e["config_names"]: str(e["config_value"]) for d in told for e in d["config_entries"]}
+    return values.get(key)

@@ -3,8 +3,8 @@
 import asyncio
 import signal
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import AsyncExitStack, contextmanager
 from typing import Annotated, Any, Final
 
 import orjson
@@ -16,10 +16,8 @@ from reconverge.cli import history, inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import administration, partition_counts
 from reconverge.cli.run import options
-from reconverge.config.connection import connection
 from reconverge.config.settings import Settings
 from reconverge.sink import MarksSink, Sink, Standing, Store, check, compact
-from reconverge.stream.kafka.log import KafkaLog
 
 SHOW_S: Final = 5.0
 """The open windows are written again this often: an episode is readable within ten seconds."""
@@ -207,24 +205,12 @@ async def _opened(
     wanted = [n for n in range(counts[own.topics.journal]) if not only or n in only]
     sinks: list[Sink | MarksSink] = []
     for partition in wanted:
-        log = await stack.enter_async_context(_log(settings, partition))
+        log, _ = await stack.enter_async_context(history.opened(settings, partition, "sink"))
         sinks.append(await stack.enter_async_context(Sink.opened(log, own, inputs.venues(), store)))
     for partition in range(0 if only else counts[marks]):
-        log = await stack.enter_async_context(_log(settings, partition))
+        log, _ = await stack.enter_async_context(history.opened(settings, partition, "sink"))
         sinks.append(MarksSink(log, marks, store, own.deadlines.read_s))
     return sinks
-
-
-@asynccontextmanager
-async def _log(settings: Settings, partition: int) -> AsyncIterator[KafkaLog]:
-    client_id = f"reconverge-sink-{settings.member}"
-    log = await KafkaLog.reading(
-        connection(settings), partition, client_id, options(settings).deadlines
-    )
-    try:
-        yield log
-    finally:
-        await log.close()
 
 
 def _holes(sink: Sink | MarksSink) -> list[str]:

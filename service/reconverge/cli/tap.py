@@ -184,8 +184,7 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
     Exit code: 0 everything was used, 1 some lines could not be, 2 wrong usage or nothing of the
     session asked for, 3 a file or the broker failed.
     """
-    if rejects is not None and any(rejects.exists() and rejects.samefile(log) for log in files):
-        raise typer.BadParameter(f"{rejects} is one of the logs", param_hint="--rejects")
+    _check_apart(rejects, files)
     default, endpoints = _gateways(gateway or [])
     _check_names("--session", [session])
     _check_names("--channel", [channel])
@@ -222,6 +221,12 @@ def fix_log(  # noqa: PLR0913, PLR0917 - one parameter an option
             _fail(str(error))
         _summarise(tap, kept, as_json=json_summary)
     raise typer.Exit(EXIT_REJECTS if tap.counts.rejects or tap.counts.set_aside else 0)
+
+
+def _check_apart(rejects: Path | None, logs: Iterable[Path]) -> None:
+    """Keeping what cannot be read must not overwrite what is read."""
+    if rejects is not None and any(rejects.exists() and rejects.samefile(log) for log in logs):
+        raise typer.BadParameter(f"{rejects} is one of the logs", param_hint="--rejects")
 
 
 def _check_names(option: str, names: Iterable[str | None]) -> None:
