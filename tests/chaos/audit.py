@@ -18,7 +18,7 @@ from reconverge.stream.history.records import Claim, counts, decode
 from reconverge.stream.history.replay import History, Replayed
 from reconverge.stream.kafka.log import KafkaLog
 from reconverge.stream.log import Record, read
-from reconverge.stream.observer import NullObserver
+from reconverge.stream.observer import Observer
 from reconverge.stream.options import Options
 from reconverge.stream.quarantine import provenance
 from tests.chaos.load import Truth
@@ -89,7 +89,7 @@ class _Partition:
     async def judge(self, sent: Mapping[tuple[str, int], int]) -> None:
         topics, partition = _OPTIONS.topics, self._log.partition
         _, end = await self._log.span(topics.journal)
-        history = History(self._log, CoreFolds(venues()), _OPTIONS, NullObserver(), end)
+        history = History(self._log, CoreFolds(venues()), _OPTIONS, Observer(), end)
         last = await newest(self._log, _OPTIONS, end)
         if last is None or not await history.start(last, before_ns=-1):
             self._wrong("the journal has no beginning")

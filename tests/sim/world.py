@@ -12,7 +12,7 @@ from typing import NamedTuple
 from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Condition
 from reconverge.stream.log import Record
-from reconverge.stream.observer import NullObserver
+from reconverge.stream.observer import Observer
 from reconverge.stream.options import Deadlines, Limits, Options
 from reconverge.stream.service import Service
 from reconverge.stream.worker import Context
@@ -108,7 +108,7 @@ def plan(seed: int, load: str = "toy") -> Plan:
 KINDS = ("crash", "pause", "split", "shuffle", "storm", "clock", "leave")
 
 
-class Watcher(NullObserver):
+class Watcher(Observer):
     """Remembers the conditions met."""
 
     def __init__(self) -> None:

@@ -13,7 +13,7 @@ from reconverge.stream.clock import Clock
 from reconverge.stream.conditions import Condition
 from reconverge.stream.folding import Folds
 from reconverge.stream.history.journal import Entry, entries
-from reconverge.stream.observer import NullObserver, RestoreSeen
+from reconverge.stream.observer import Observer, RestoreSeen
 from reconverge.stream.options import Options
 from reconverge.stream.worker import Context, Worker
 from tests.sim.cluster import Cluster, Process, SimLog
@@ -22,7 +22,7 @@ from tests.sim.toy import ToyFolds, event
 from tests.sim.world import OPTIONS
 
 
-class Notes(NullObserver):
+class Notes(Observer):
     """Remembers what the shell told."""
 
     def __init__(self) -> None:

@@ -18,7 +18,7 @@ from reconverge.stream import (
     History,
     Log,
     Manifest,
-    NullObserver,
+    Observer,
     Options,
     OwnedEntry,
     Replayed,
@@ -36,7 +36,7 @@ class Gone(Exception):
     """Kafka does not hold (any more) what would have to be read."""
 
 
-class Conditions(NullObserver):
+class Conditions(Observer):
     """Keeps the named conditions that reading the past met."""
 
     def __init__(self) -> None:

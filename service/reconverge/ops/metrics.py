@@ -26,7 +26,7 @@ import reconverge
 from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, State, Transition
 from reconverge.ops.catalogue import AUDIT, OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
 from reconverge.ops.status import SessionStatus
-from reconverge.stream import BatchSeen, Condition, RestoreSeen
+from reconverge.stream import BatchSeen, Condition, Observer, RestoreSeen
 
 Sample = tuple[str, tuple[str, ...], float]
 
@@ -38,8 +38,8 @@ _EPISODE_CLOCKS: Final = {
 """Field of a closed episode by histogram."""
 
 
-class Metrics:
-    """Implements the shell's ``Observer`` and renders everything for a scrape."""
+class Metrics(Observer):
+    """Watches the shell and renders everything for a scrape."""
 
     def __init__(self) -> None:
         # Without this each counter has a second series, of its start time, that nobody reads.

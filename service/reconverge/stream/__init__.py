@@ -32,7 +32,6 @@ from reconverge.stream.log import Record as Record
 from reconverge.stream.log import read as read
 from reconverge.stream.log import stretch as stretch
 from reconverge.stream.observer import BatchSeen as BatchSeen
-from reconverge.stream.observer import NullObserver as NullObserver
 from reconverge.stream.observer import Observer as Observer
 from reconverge.stream.observer import RestoreSeen as RestoreSeen
 from reconverge.stream.options import Options as Options

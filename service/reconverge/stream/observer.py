@@ -5,7 +5,7 @@ Implementations must return at once and never raise.
 """
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from reconverge.core.messages.effects import Effect
 from reconverge.stream.conditions import Condition
@@ -48,8 +48,8 @@ class RestoreSeen(NamedTuple):
     """From the claim's acknowledgement to readiness."""
 
 
-class Observer(Protocol):
-    """The calls. Whoever watches overrides those that it wants."""
+class Observer:
+    """The calls; they do nothing. Whoever watches overrides those that it wants."""
 
     def batch(self, seen: BatchSeen) -> None:
         """A batch was journalled and its outputs handed over."""
@@ -71,7 +71,3 @@ class Observer(Protocol):
 
     def condition(self, partition: int | None, name: Condition, detail: str) -> None:
         """A named condition was met."""
-
-
-class NullObserver(Observer):
-    """Watches nothing."""
