@@ -3,14 +3,16 @@
 import asyncio
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
+from inspect import Signature, signature
 from random import Random
-from typing import Any
+from typing import Any, Concatenate, ParamSpec
 
 import msgspec
+import pytest
 
 from reconverge.core.messages.effects import Cap
 from reconverge.stream.clock import Clock
-from reconverge.stream.conditions import Condition
+from reconverge.stream.conditions import Condition, Refusal
 from reconverge.stream.folding import Folds
 from reconverge.stream.history.journal import Entry, entries
 from reconverge.stream.observer import Observer, RestoreSeen
@@ -96,6 +98,20 @@ class Stage:
             async for entry in entries(self.log(), self.options, 0, len(self.records("journal")))
         ]
 
+    async def history(self, events: int = 5, *, released: bool = True) -> None:
+        """Some events, folded by a worker that then leaves or crashes."""
+        run = self.start()
+        self.feed(events)
+        await run.settled()
+        await (run.release() if released else run.crash())
+
+    async def refusal(self, folds: Folds | None = None, **more: Any) -> Refusal:
+        """Why another worker does not serve."""
+        run = self.start(folds, **more)
+        with pytest.raises(Refusal) as refusal:
+            await run.settled()
+        return refusal.value
+
 
 class Run:
     """One worker's life."""
@@ -123,6 +139,25 @@ class Run:
         self.task.cancel()
         await asyncio.wait([self.task])
         await asyncio.sleep(3)  # the journal falls silent
+
+
+P = ParamSpec("P")
+
+
+def scene(test: Callable[Concatenate[Stage, P], Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Make a test of a scene, which is played on a stage of its own."""
+
+    def played(*args: P.args, **kwargs: P.kwargs) -> None:
+        play(lambda stage: test(stage, *args, **kwargs))
+
+    played.__name__, played.__doc__, played.__module__ = (
+        test.__name__,
+        test.__doc__,
+        test.__module__,
+    )
+    wanted = list(signature(test).parameters.values())[1:]  # of pytest; the stage is ours
+    played.__signature__ = Signature(wanted)  # type: ignore[attr-defined] # read by signature()
+    return played
 
 
 def play(scene: Callable[[Stage], Coroutine[Any, Any, None]], **deadlines: float) -> Stage:

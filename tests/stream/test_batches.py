@@ -8,7 +8,7 @@ import pytest
 from reconverge.stream.history.records import Batch
 from tests.sim.cluster import SimLog
 from tests.sim.world import OPTIONS
-from tests.stream.stage import Stage, play
+from tests.stream.stage import Stage, scene
 
 JOURNAL_S = 0.1
 
@@ -26,21 +26,21 @@ class SlowJournal(SimLog):
         pytest.param(1, [1, 1, 1], id="enough is folded while the journal is busy"),
     ],
 )
-def test_who_comes_while_the_journal_is_busy(ahead_records: int, sizes: list[int]) -> None:
-    async def scene(stage: Stage) -> None:
-        limits = replace(OPTIONS.limits, ahead_records=ahead_records)
-        run = stage.start(options=replace(OPTIONS, limits=limits), log=SlowJournal)
-        await run.settled()
-        for _ in range(3):
-            stage.feed(1)
-            await asyncio.sleep(JOURNAL_S / 3)
-        await run.settled()
-        batches = [entry.record for entry in await stage.journal()]
-        taken = [
-            sum(stretch.end - stretch.start for stretch in batch.taken.values())
-            for batch in batches
-            if isinstance(batch, Batch)
-        ]
-        assert [size for size in taken if size] == sizes
-
-    play(scene)
+@scene
+async def test_who_comes_while_the_journal_is_busy(
+    stage: Stage, ahead_records: int, sizes: list[int]
+) -> None:
+    limits = replace(OPTIONS.limits, ahead_records=ahead_records)
+    run = stage.start(options=replace(OPTIONS, limits=limits), log=SlowJournal)
+    await run.settled()
+    for _ in range(3):
+        stage.feed(1)
+        await asyncio.sleep(JOURNAL_S / 3)
+    await run.settled()
+    batches = [entry.record for entry in await stage.journal()]
+    taken = [
+        sum(stretch.end - stretch.start for stretch in batch.taken.values())
+        for batch in batches
+        if isinstance(batch, Batch)
+    ]
+    assert [size for size in taken if size] == sizes
