@@ -16,7 +16,13 @@ HEAD = {
     "attempts_max": "attempts before the alert",
     "attempts_window_ns": "counted in",
     "heartbeat_ms": "heartbeat",
+    "numberings": "several numberings",
+    "stamp_resolution_ns": "resolution of event times",
+    "drop_copy": "drop copy tells",
+    "daily_start_s": "numbers restart daily at",
+    "purges_daily": "no order survives that",
 }
+UNBOUNDED = {"heartbeat_ms": "agreed at logon", "daily_start_s": "not fixed"}
 
 
 def findings() -> str:
@@ -25,20 +31,25 @@ def findings() -> str:
     return "\n".join(["| finding | what it says |", "|---|---|", *rows])
 
 
+def _span(ns: int) -> str:
+    for unit, size_ns in (("h", 3_600_000_000_000), ("s", 1_000_000_000), ("ms", 1_000_000)):
+        if ns >= size_ns:
+            return f"{ns // size_ns} {unit}"
+    return f"{ns} ns"
+
+
 def _text(name: str, value: object) -> str:
     if value is None:
-        return "no bound" if name != "heartbeat_ms" else "agreed at logon"
+        return UNBOUNDED.get(name, "no bound")
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if not isinstance(value, int):
+        return f"`{value}`"
+    if name == "daily_start_s":
+        return f"{value // 3_600:02}:{value // 60 % 60:02} UTC"
     if name.endswith("_ns"):
-        assert isinstance(value, int)
-        seconds = value // 1_000_000_000
-        return f"{seconds // 3_600} h" if seconds >= 3_600 else f"{seconds} s"
-    return (
-        f"{value:,} ms"
-        if name == "heartbeat_ms"
-        else f"{value:,}"
-        if isinstance(value, int)
-        else f"`{value}`"
-    )
+        return _span(value)
+    return f"{value:,} ms" if name == "heartbeat_ms" else f"{value:,}"
 
 
 def _profile(venue: Venue) -> Iterator[str]:

@@ -216,6 +216,8 @@ class Script:
             "resends": lambda: ranges_text(numbering.outstanding_resends),
             "complete": lambda: f"{numbering.complete_up_to_ns / SECOND_NS:g}",
             "oldest": lambda: f"{(numbering.oldest_gap_ns or 0) / SECOND_NS:g}",
+            "refused": lambda: numbering.refused,
+            "cold": lambda: "yes" if numbering.cold else "no",
             "lacks": lambda: ranges_text(
                 [span for span in [self.sequences.peer_lacks(channel)] if span]
             ),

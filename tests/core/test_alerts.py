@@ -24,7 +24,14 @@ def test_every_kind_has_its_rule_below_and_its_consequence_here() -> None:
 
 def test_only_the_session_as_a_whole_is_reacted_to_at_once() -> None:
     reacted = {kind for kind, row in CONSEQUENCES.items() if row.reaction != "none"}
-    assert reacted == {"hard_failure", "path_down", "path_up", "attested", "venue_followed"}
+    assert reacted == {
+        "hard_failure",
+        "failure_repeated",
+        "path_down",
+        "path_up",
+        "attested",
+        "venue_followed",
+    }
 
 
 def test_the_page_names_each_once_in_order() -> None:

@@ -16,6 +16,8 @@ VENUES = {
     "unbounded": BOUNDED.model_copy(update={"gap_fill_scope": "unbounded"}),
     "chunked": Venue(window_ns=None, replay_range_max=5),
     "keeps-ten": Venue(window_ns=None, replay_range_max=None, retained_max=10),
+    "daily": BOUNDED.model_copy(update={"daily_start_s": 10}),
+    "purging": BOUNDED.model_copy(update={"purges_daily": True}),
     "window": Venue(window_ns=100_000_000_000, replay_range_max=None),
 }
 
@@ -100,6 +102,29 @@ def test_limits_follow_the_policy() -> None:
     script.run("< fill 2 9 dup on:dc ! resend_completed gap_closed")
 
 
+@pytest.mark.parametrize(
+    ("stated", "in_force"),
+    [
+        ({}, Limits(60, 9, 50)),
+        ({"attempts_max": 3}, Limits(60, 3, 50)),
+        ({"attempts_max": 12, "attempts_window_ns": 40}, Limits(60, 9, 50)),
+        ({"attempts_window_ns": 70}, Limits(60, 9, 70)),
+        ({"resend_timeout_ns": 20}, Limits(20, 9, 50)),
+        ({"resend_timeout_ns": 80}, Limits(60, 9, 50)),
+    ],
+)
+def test_r18_a_venues_own_limits_are_in_force_where_they_are_stricter(
+    stated: dict[str, int], in_force: Limits
+) -> None:
+    """Whichever is known first; a default of the profile is no statement of the venue's."""
+    policy, venue = Limits(60, 9, 50), Venue.model_validate(stated)
+    sequences = Sequences(venue, policy)
+    later = Sequences(Venue(), Limits())
+    later.set_limits(policy)
+    later.set_venue(venue)
+    assert sequences.limits == later.limits == in_force
+
+
 def test_parked_fills_are_bounded_and_what_is_dropped_stays_missing() -> None:
     script = Script(BOUNDED).run("< 1")
     for at in range(10, 10 + 10 * (PARKED_MAX + 1), 10):
@@ -176,14 +201,6 @@ def test_numbers_that_come_back_unasked_have_a_rate_too() -> None:
     )
     assert numbering is not None
     assert numbering.recovery.rate_per_s == 2
-
-
-def test_heartbeat_interval_and_last_heard_come_from_the_source() -> None:
-    script = Script(BOUNDED).run("@ 3\n< logon 1\n@ 4\n< unnumbered")
-    numbering = script.sequences.get(None)
-    assert numbering is not None
-    assert numbering.heartbeat_ms == 30_000
-    assert numbering.last_heard_ns == 4_000_000_000
 
 
 def test_a_source_without_numbers_is_complete_as_it_speaks() -> None:

@@ -39,7 +39,7 @@ def test_cme_bounds_are_those_it_publishes() -> None:
     drop_copy = parse_venue(PROFILES["cme-drop-copy"])
     assert drop_copy.replay_range_max == 2_500
     assert drop_copy.window_ns == 48 * 3_600 * 1_000_000_000
-    assert drop_copy.limits == Limits(
+    assert drop_copy.tightened(Limits(attempts_max=9)) == Limits(
         resend_timeout_ns=30_000_000_000, attempts_max=4, attempts_window_ns=60_000_000_000
     )
 

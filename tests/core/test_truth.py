@@ -68,6 +68,15 @@ def test_what_each_event_makes_of_the_path(script: str, path_up: bool | None) ->
     [
         ("+1 entry< disconnect\n+1 entry< missed\n+1 entry< switched backup", 1),
         ("+1 entry< disconnect ; entry< logon ; entry< disconnect", 2),
+        # a logon that is refused brings no path back
+        ("+1 entry< disconnect\n+1 entry< logon #1\n+1 entry< disconnect", 1),
+        ("+1 entry< disconnect\n+1 entry> logon\n+1 entry< disconnect", 1),
+        # a violation leaves the path up: what takes it down is a failure of its own
+        ("+1 entry< heartbeat #1\n+1 entry< disconnect", 2),
+        ("+1 entry< heartbeat #1\n+0 entry< heartbeat #1", 2),
+        ("+1 DC1< heartbeat #1\n+1 entry< disconnect", 1),
+        # closed in order: nothing is left that could fail
+        ("+1 entry> logout\n+1 entry< logout\n+1 entry< missed\n+1 entry< switched backup", 0),
         ("+1 entry< missed\n+1 entry< heartbeat\n+1 entry< missed", 2),
         ("+1 entry< logout", 1),
         ("+1 entry< logout\n+1 entry< disconnect", 1),
@@ -87,77 +96,103 @@ def test_a_failure_may_be_the_first_that_is_heard(script: str) -> None:
     assert failures(script) == 1
 
 
+@pytest.mark.parametrize(
+    ("script", "link", "closed"),
+    [
+        ("+0 DC1< logon", "unknown", False),
+        ("+0 entry< logon", "up", False),
+        ("+0 entry< logon\n+1 entry< missed", "unknown", False),
+        ("+0 entry< logon\n+1 entry< disconnect", "down", False),
+        ("+0 entry< logon\n+1 entry> logout\n+1 entry< logout", "closed", True),
+        ("+0 entry< logon\n+1 entry> logout\n+1 entry< disconnect", "down", False),
+        ("+0 entry< logon\n+1 entry> new A\n+1 entry> logout\n+1 entry< logout", "closed", False),
+        ("+0 entry< logon\n+1 entry> logout\n+1 entry< logout\n+1 entry< logon", "up", False),
+    ],
+)
+def test_a_link_is_closed_by_two_logouts_a_session_with_nothing_in_flight(
+    script: str, link: str, closed: bool
+) -> None:
+    truth = told(script)
+    assert (truth.path.link, truth.closed) == (link, closed)
+
+
+def test_further_signs_of_a_failure_look_up_the_requests_in_flight_anew() -> None:
+    """Sent while the path was down: in flight too."""
+    script = "+0 entry+DC1< logon\n+1 entry< disconnect\n+0.1 entry> new A"
+    found = [
+        folded(text).sessions["S"].control.in_flight_at_failure
+        for text in (script, script + "\n+0.1 entry< disconnect")
+    ]
+    assert found == [False, True]
+
+
 def test_an_unknown_path_is_up_from_the_first_word_of_the_venue() -> None:
     up = told("+0 entry< logon\n+1 entry< missed\n+1 entry< new A 0/100")
     assert up.path.up
     assert not up.path.failed
 
 
-# -- freshness -----------------------------------------------------------------------------------
-
-
-def lag_ms(script: str) -> float:
-    scenario = Scenario()
-    scenario.play(script)
-    summary = scenario.partition.sessions["S"].truth.summary(scenario.now_ns, 0)
-    return summary.lag_ns / 1e6
-
-
-@pytest.mark.parametrize(
-    ("script", "lag"),
-    [
-        ("+0 entry+DC1< logon hb=2\n+1 tick", 0),
-        ("+0 entry+DC1< logon hb=2\n+5 tick", 3_000),
-        ("+0 entry+DC1< logon hb=2\n+5 entry< heartbeat", 3_000),
-        ("+0 entry+DC1< logon hb=2\n+5 DC1< heartbeat", 3_000),
-        ("+0 entry+DC1< logon hb=2\n+4 entry< disconnect\n+2 DC1< heartbeat", 0),
-        ("+0 entry< logon hb=0\n+0 DC1< logon hb=2\n+2 tick", 0),  # no interval to go by
-        ("+0 entry+DC1< logon\n+0 DC1< heartbeat ago=1.5\n+9 tick", 1_500),
-        ("+0 entry+DC1< logon\n+9 DC1< logon #1 dup ago=9", 0),  # resent: no news
-        ("+0 entry< logon\n+9 DC1< logon #1 dup ago=9", 0),  # nor is the first that is heard
-        ("+0 entry+DC1< logon\n+9 DC1< heartbeat #7\n+2 tick", 2_000),
-        ("+0 entry+DC1+DC2< logon hb=2\n+4 entry+DC1< heartbeat", 2_000),
-        ("+0 entry+DC1+DC2< logon hb=2\n+4 entry+DC2< heartbeat", 2_000),
-        ("+0 entry+DC1< logon hb=2\n+0 DC1< heartbeat seg=X\n+2 entry+DC1< heartbeat", 0),
-        # a segment that began with the same batch is where the channel speaks from now on
-        ("+0 entry+DC1< logon hb=2\n+0 DC1< heartbeat seg=X\n+2 entry< heartbeat", 2_000),
-    ],
-)  # fmt: skip
-def test_the_lag_is_that_of_the_least_fresh_source(script: str, lag: float) -> None:
-    assert lag_ms(script) == lag
-
-
-def test_without_drop_copy_the_lag_is_infinite() -> None:
-    assert lag_ms("+0 entry< logon") == float("inf")
-
-
-def test_what_is_missing_or_lost_adds_up_over_the_sources() -> None:
-    scenario = Scenario()
-    scenario.play(
-        "+0 entry+DC1+DC2< logon\n+1 entry< heartbeat #5\n+1 DC1< heartbeat #9\n"
-        "+1 DC2< reset 4\n+1 DC2< heartbeat #6"
-    )
-    summary = scenario.partition.sessions["S"].truth.summary(scenario.now_ns, 0)
-    assert (summary.outstanding, summary.unrecoverable) == (3 + 7 + 2, 2)
-    assert summary.oldest_gap_ns == START_NS + SECOND_NS
-
-
-def test_a_snapshot_whose_first_word_was_the_latest_heard_is_of_that_moment() -> None:
-    """R17: doubt is dated by the latest event, which may be what begins the snapshot."""
-    kept = told("+0 entry< logon\n+1 entry< mass-status R1 #9\n+1 entry< mass-end R1 0")
-    begun_ns = START_NS + SECOND_NS
-    found = [kept.summary(begun_ns + SECOND_NS, begun_ns + past).complete for past in (0, 1)]
-    assert found == [True, False]
-
-
 # -- parents -------------------------------------------------------------------------------------
 
 
 def test_a_schedule_is_a_staircase() -> None:
-    parent = Parent([10, 20], [5, 9], None)
+    parent = Parent([10, 20], [5, 9], None, linear=False, executed_before=0)
     assert [parent.scheduled(at) for at in (9, 10, 19, 20, 99)] == [0, 5, 5, 9, 9]
     assert parent.rest(12) == (20, 4)
-    assert Parent([], [], None).rest(12) == (12, 0)
+    assert Parent([], [], None, linear=False, executed_before=0).rest(12) == (12, 0)
+
+
+def test_a_line_comes_due_evenly_between_its_points() -> None:
+    parent = Parent([10, 20, 40], [4, 10, 10], None, linear=True, executed_before=0)
+    assert [parent.scheduled(at) for at in (9, 10, 15, 19, 20, 30, 40, 99)] == [
+        0, 4, 7, 9, 10, 10, 10, 10,
+    ]  # fmt: skip
+    assert parent.rest(15) == (40, 3)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "flagged"),
+    [
+        ("0:0 60:10", True),
+        ("60:10", True),
+        ("0:0 30:0 60:10", True),
+        ("30:5 60:10", False),
+        ("0:10", False),  # all at once, now
+        ("60:0", False),
+        ("", False),
+        ("0:0 60:10 schedule_shape=linear", False),
+    ],
+)
+def test_a_schedule_whose_only_step_is_its_end_is_flagged(schedule: str, flagged: bool) -> None:
+    """TCA T20: a step at the end means that nothing is late before; a line may be meant."""
+    scenario = Scenario()
+    scenario.play(f"+0 entry< logon\n+1 parents parent P 10 {schedule}")
+    names = [getattr(effect, "name", "") for effect in scenario.effects]
+    assert ("one_step_schedule" in names) is flagged
+
+
+def test_an_id_used_again_after_its_parent_ended_is_another_parent() -> None:
+    script = (
+        "+0 entry+DC1< logon\n+0 parents parent P 100 0:0 1:100\n"
+        "+0 entry> new A 150 parent=P\n+1 entry< trade A 60 60/40\n"
+    )
+    restated = "+1 parents parent P 100 0:100\n"
+    ended = "+1 parents done P\n"
+    owed = {
+        name: [backlog.qty // UNIT for backlog in told(text).backlogs(START_NS + 9 * SECOND_NS)]
+        for name, text in {
+            "": script,
+            "restated": script + restated,
+            "ended": script + ended,
+            "again": script + ended + restated,
+            "again and restated": script + ended + restated + restated,
+            "late fill": script + ended + "+0 entry< trade A 20 80/20\n" + restated,
+        }.items()
+    }
+    assert owed == {
+        "": [40], "restated": [40], "ended": [], "again": [100], "again and restated": [100],
+        "late fill": [100],
+    }  # fmt: skip
 
 
 @pytest.mark.source
@@ -173,10 +208,10 @@ def test_the_wildest_parent_bounds_the_catch_up() -> None:
         "+0 parents parent C 10 0:10"
     )
     assert kept.parents.sigma_bps(157.0) == 210
-    kept.parents.end("B")
+    kept.end_parent("B")
     assert kept.parents.sigma_bps(157.0) == 90
-    kept.parents.end("B")  # the desk may say so twice
-    kept.parents.end("A")
+    kept.end_parent("B")  # the desk may say so twice
+    kept.end_parent("A")
     assert kept.parents.sigma_bps(157.0) == 157
 
 

@@ -40,8 +40,8 @@ DESK_A = SessionStatus(
     working={"both": 40, "either": 41},
     in_flight=2,
     rwh={
-        "entry": SourceStatus(14, [(14, 17), (30, None)], 5, 0, 0.25),
-        "DC1": SourceStatus(502, [], 0, 3, None),
+        "entry": SourceStatus(14, [(14, 17), (30, None)], 5, 0, 0.25, 6),
+        "DC1": SourceStatus(502, [], 0, 3, None, 0),
     },
     oldest_gap_s=1.5,
     divergence_s=2.5,
@@ -168,6 +168,7 @@ def test_a_sessions_samples_are_its_status() -> None:
     for state in State:
         assert told["session_state", (state.value,)] == (state is State.REPLAY_SYNCING)
     assert told["session_rwh_outstanding", ("entry",)] == 5
+    assert told["session_source_refused", ("entry",)] == 6
     assert told["session_cap_ratio", ()] == 0.31
     assert ("session_source_silence_seconds", ("DC1",)) not in told
 

@@ -303,8 +303,9 @@ class Vocabulary:
 
     def _attest(self, words: Words, _: str) -> Fields:
         fields: Fields = {"type": "attestation", "actor": words.take(), "reason": words.take()}
-        orders = words.settings.pop("orders", None)
-        fields["orders_not_working"] = tuple(orders.split(",")) if orders else ()
+        for field, name in (("orders_not_working", "orders"), ("channels_retired", "retired")):
+            listed = words.settings.pop(name, None)
+            fields[field] = tuple(listed.split(",")) if listed else ()
         numbers = words.match(re.compile(r"^\d+(-\d+)?$"))
         if numbers is not None:
             fields |= span(numbers[0])

@@ -227,7 +227,7 @@ def _signs(session: Session) -> Iterator[tuple[Part, Any]]:
     for source in truth.sequences.sources():
         name = _source(source)
         yield ("gaps", name), (source.open_gaps(), source.unrecoverable)
-        yield ("heard", name), source.last_heard_ns
+        yield ("heard", name), truth.sources.heard_ns(source.channel, source.segment)
 
 
 def _named(event: Event) -> Iterator[Part]:
@@ -322,8 +322,9 @@ def _component_moved(watch: Watch, session: Session, component: str) -> Moved | 
     if component == "replay":
         return watch.last(*(("gaps", _source(source)) for source in sources))
     if component == "freshness":
+        heard = session.truth.sources.heard_ns
         copies = [source for source in sources if source.channel is not None]
-        stalest = min(copies, key=lambda source: source.last_heard_ns, default=None)
+        stalest = min(copies, key=lambda each: heard(each.channel, each.segment), default=None)
         return watch.last(("heard", _source(stalest))) if stalest else None
     return watch.last(("component", component))
 

@@ -20,8 +20,9 @@ OrderKind = Literal[
 ]  # fmt: skip
 """What the orders notice; ``Finding.about`` is the order, or the message that was to name it."""
 SessionKind = Literal[
-    "hard_failure", "path_down", "path_up", "attested", "parked", "unparked", "venue_followed",
-    "unknown_venue", "safe_mode_on", "safe_mode_off",
+    "hard_failure", "failure_repeated", "path_down", "path_up", "witness_violated", "attested",
+    "parked", "unparked", "venue_followed", "unknown_venue", "safe_mode_on", "safe_mode_off",
+    "clock_ahead_source", "content_set_aside", "unknown_channel_attested", "one_step_schedule",
 ]  # fmt: skip
 """What truth notices of the session as a whole."""
 Kind = SequenceKind | OrderKind
@@ -63,7 +64,7 @@ SEQUENCE_FINDINGS: Final[dict[SequenceKind, str]] = {
     "range_excused": "Unseen numbers that a snapshot or an operator proved harmless (R17).",
     "gap_fill_beyond_request": "A gap fill ran past what was requested: sources conflict (R11).",
     "reset_refused": "A sequence reset or a gap fill pointed backwards (R3).",
-    "numbers_restarted": "A logon restarted the numbers: the next epoch (R14).",
+    "numbers_restarted": "A logon restarted the numbers, saying so or not (R14, R36).",
     "attempts_near_limit": "One more logon or resend request may close the port (R18).",
     "peer_gap": "The peer lacks messages of ours: the requests among them are ambiguous.",
     "peer_ahead": "The peer expects a number of ours that we never sent.",

@@ -34,7 +34,7 @@ class LinkState(StrEnum):
 class Path:
     """The order-entry path of one session."""
 
-    __slots__ = ("failed", "logout_sent", "notices", "up", "watching")
+    __slots__ = ("failed", "logout_sent", "notices", "up")
 
     def __init__(self, notices: list[SessionNotice]) -> None:
         self.notices = notices
@@ -42,13 +42,10 @@ class Path:
         self.up: bool | None = None
         """Up, down, or (None) not known until the venue is next heard."""
         self.failed = False
-        """A hard failure is not over: set by ``fail``, cleared once the venue is heard on a path
-        that is up. Further signs of it are part of the same failure."""
+        """The path is not up because of a hard failure; never True while it is up. Further signs of
+        it are part of the same failure."""
         self.logout_sent = False
-        """Our logout is out: the venue's logout is expected. Until the next logon."""
-        self.watching = True
-        """The next message of the venue may change ``up`` or ``failed``. False only while the path
-        is up and nothing failed, so that the usual message costs one look."""
+        """Our logout is out: the venue's logout is expected. Until the path is up again."""
 
     @property
     def link(self) -> LinkState:
@@ -60,19 +57,17 @@ class Path:
         return LinkState.DOWN if self.failed else LinkState.CLOSED
 
     def heard(self, event: StreamEvent) -> None:
-        """The venue said something on the path. To be called while ``watching``."""
-        if type(event) in PATH_EVENTS:
-            return
-        if self.up is None:
+        """The venue said something on the path: if it was not known whether it works, it does."""
+        if self.up is None and type(event) not in PATH_EVENTS:
             self._rise(event.event_ns)
-        elif self.up:
-            self.failed = self.watching = False
 
     def fail(self, cause: str, detail: str, event_ns: int) -> None:
-        """A hard failure, unless it is only the next sign of one already known."""
-        if not self.failed:
-            self.failed = self.watching = True
-            self._note("hard_failure", f"{cause}: {detail}" if detail else cause, event_ns)
+        """A hard failure: an edge of its own, unless the path is already down from one. Then it is
+        one more sign of that failure, and only requests sent since are in flight too.
+        """
+        said = f"{cause}: {detail}" if detail else cause
+        self._note("failure_repeated" if self.failed else "hard_failure", said, event_ns)
+        self.failed = self.up is not True
 
     def follow(self, event: StreamEvent) -> None:
         """A session event of order entry: what it makes of the path."""
@@ -85,13 +80,19 @@ class Path:
 
     def _rise(self, event_ns: int) -> None:
         self.up = True
-        self.failed = self.watching = self.logout_sent = False
+        self.failed = self.logout_sent = False
         self._note("path_up", "", event_ns)
 
     def _fall(self, event_ns: int, *, up: bool | None) -> None:
         if self.up is True:
             self._note("path_down", "", event_ns)
         self.up = up
+
+    def _lose(self, cause: str, detail: str | None, event_ns: int, *, up: bool | None) -> None:
+        """The path is lost, unless both sides had left it in order."""
+        if self.link is not LinkState.CLOSED:
+            self._fall(event_ns, up=up)
+            self.fail(cause, detail or "", event_ns)
 
     def _logon(self, event: Logon) -> None:
         if not event.outbound:
@@ -101,27 +102,23 @@ class Path:
         if event.outbound:
             self.logout_sent = True
             return
-        expected = self.logout_sent
-        self._fall(event.event_ns, up=False)
-        if not expected:
-            self.fail("unexpected logout", event.reason or "", event.event_ns)
+        if self.logout_sent:
+            self._fall(event.event_ns, up=False)
+        else:
+            self._lose("unexpected logout", event.reason, event.event_ns, up=False)
 
     def _disconnect(self, event: Disconnect) -> None:
-        clean = self.link is LinkState.CLOSED
-        self._fall(event.event_ns, up=False)
-        if not clean:
-            self.fail("disconnect", event.reason or "", event.event_ns)
+        self._lose("disconnect", event.reason, event.event_ns, up=False)
 
     def _heartbeat_missed(self, event: HeartbeatMissed) -> None:
-        self._fall(event.event_ns, up=None if self.up else self.up)
-        self.fail("heartbeat missed", "", event.event_ns)
+        up = None if self.up else self.up
+        self._lose("heartbeat missed", None, event.event_ns, up=up)
 
     def _gateway_switched(self, event: GatewaySwitched) -> None:
-        if event.clean:
-            return
-        if self.up:
-            self._fall(event.event_ns, up=None)
-        self.fail("gateway switched without clean logout", event.gateway or "", event.event_ns)
+        if not event.clean:
+            up = None if self.up else self.up
+            cause = "gateway switched without clean logout"
+            self._lose(cause, event.gateway, event.event_ns, up=up)
 
 
 _HANDLERS: Final[dict[type, Callable[[Path, Any], None]]] = {

@@ -83,10 +83,10 @@ class Session:
         self.truth.set_safe_mode(event)
 
     def _parent(self, event: ParentOrder) -> None:
-        self.truth.parents.set(event)
+        self.truth.set_parent(event)
 
     def _parent_done(self, event: ParentDone) -> None:
-        self.truth.parents.end(event.parent_id)
+        self.truth.end_parent(event.parent_id)
 
     def _acknowledged(self, event: ProfileAck) -> None:
         self.control.acknowledged(event.cap_sequence, self.now_ns)

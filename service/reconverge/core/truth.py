@@ -8,15 +8,17 @@ once is left in ``notices``, in order.
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from msgspec import structs
+
 from reconverge.core.findings import NoticeKind, SessionNotice
-from reconverge.core.messages.desk import Attestation, SafeMode
-from reconverge.core.messages.events import Logon, MassStatusBegin, StreamEvent
+from reconverge.core.messages.desk import Attestation, ParentOrder, SafeMode
+from reconverge.core.messages.events import Logon, MassStatusBegin, OtherMessage, StreamEvent
 from reconverge.core.orders.orders import Orders
 from reconverge.core.orders.snapshots import Snapshot
 from reconverge.core.parents import Backlog, Parents
 from reconverge.core.path import PATH_EVENTS, LinkState, Path
 from reconverge.core.sequences import Sequences
-from reconverge.core.sources import Sources, SourceSummary
+from reconverge.core.sources import NEVER, Moment, Sources, SourceSummary, summarize
 from reconverge.core.venue import Limits, Venue
 
 UNRESOLVED_MAX: Final = 20
@@ -27,9 +29,9 @@ class Truth:
     """One session's truth."""
 
     __slots__ = (
-        "event_ns", "notices", "orders", "parents", "parked", "path", "recoveries",
-        "recovery_failures", "safe_mode", "sequences", "session", "snapshot_event_ns", "sources",
-        "venue", "venues",
+        "event_ns", "limits", "notices", "orders", "parents", "parked", "path", "recoveries",
+        "recovery_failures", "safe_mode", "sequences", "session", "set_aside", "snapshot_ns",
+        "sources", "venue", "venues",
     )  # fmt: skip
 
     def __init__(self, session: str, venues: Mapping[str, Venue]) -> None:
@@ -50,8 +52,14 @@ class Truth:
         """Snapshots begun and attestations, ever; never falls."""
         self.recovery_failures = 0
         """Resends rejected, timed out or released, ever; never falls."""
-        self.snapshot_event_ns = -1
-        """Event time at which the latest complete snapshot began; -1 before the first."""
+        self.snapshot_ns = NEVER
+        """When the latest complete snapshot of the whole session began, by the core's clock; NEVER
+        before the first."""
+        self.set_aside = 0
+        """Messages of which neither the order nor the content is known, since the last snapshot or
+        attestation (R19). No replay can bring their content."""
+        self.limits = Limits()
+        """What the policy in force says of truth."""
         self.safe_mode = False
         """The latch of the safe mode (operator or guardrail)."""
         self.parked: str | None = None
@@ -61,23 +69,26 @@ class Truth:
 
     # -- inputs ---------------------------------------------------------------------------------
 
-    def apply(self, event: StreamEvent, now_ns: int) -> None:
+    def apply(self, event: StreamEvent, now_ns: int) -> None:  # noqa: C901 - a call costs more
         """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
+        if event.event_ns > now_ns + self.limits.event_clip_ns:
+            event = self._clipped(event, now_ns)
+        elif self.sources.ahead:
+            self.sources.clock_right(event)
         sequences, orders, event_ns = self.sequences, self.orders, event.event_ns
         if event_ns > self.event_ns:
             self.event_ns = event_ns
         if event.outbound:
             sequences.sent(event, now_ns)
+            self.sources.sent(event)
             processed = True
         else:
             processed = sequences.accept(event, now_ns)
-            if event.channel is None:
-                if self.path.watching:
-                    self.path.heard(event)
-            else:
-                self.sources.heard(event, now_ns)
+            self.sources.heard(event, now_ns, processed=processed)
+            if self.path.up is None and event.channel is None:
+                self.path.heard(event)
         if sequences.findings:
-            self._weigh(event_ns)
+            self._weigh(event_ns, now_ns)
         if not processed:
             return
         orders.apply(event, now_ns)
@@ -88,14 +99,34 @@ class Truth:
         if type(event) in _SESSION_EVENTS:
             self._follow(event)
 
+    def _clipped(self, event: StreamEvent, now_ns: int) -> StreamEvent:
+        """An event time too far ahead of its arrival is taken as the arrival (DOMAIN §8)."""
+        sender = self.sources.clock_ahead(event)
+        if sender is not None:
+            ahead_s = (event.event_ns - now_ns) / 1e9
+            self._note("clock_ahead_source", f"{sender}: {ahead_s:.3f} s ahead", now_ns)
+        return structs.replace(event, event_ns=now_ns)
+
     def _follow(self, event: StreamEvent) -> None:
         """An event that moves the path, or begins a recovery."""
         if type(event) is MassStatusBegin:
             self.recoveries += 1
+        elif type(event) is OtherMessage:
+            self._set_aside(event)
         elif event.channel is None:
             if type(event) is Logon and not event.outbound:
                 self._follow_venue(event)
             self.path.follow(event)
+
+    def _set_aside(self, event: OtherMessage) -> None:
+        """R19: received is not understood. Orders doubt what it names; here is what names none."""
+        if event.set_aside is None:
+            return
+        number = "" if event.seq is None else f" {event.seq}"
+        detail = f"{event.channel or 'entry'}: {event.msg_type}{number}: {event.set_aside}"
+        self._note("content_set_aside", detail, event.event_ns)
+        if event.order_id is None and event.cl_ord_id is None and event.orig_cl_ord_id is None:
+            self.set_aside += 1
 
     def _follow_venue(self, logon: Logon) -> None:
         name = logon.venue
@@ -114,7 +145,7 @@ class Truth:
         """What time alone does to truth: resends time out, gaps leave the venue's window."""
         self.sequences.expire(now_ns)
         if self.sequences.findings:
-            self._weigh(self.event_ns)
+            self._weigh(self.event_ns, now_ns)
 
     def park(self, reason: str) -> None:
         """Stop trusting this truth: the cap goes to the floor until truth is proven anew."""
@@ -130,17 +161,20 @@ class Truth:
     def _note(self, kind: NoticeKind, detail: str, event_ns: int) -> None:
         self.notices.append(SessionNotice(kind, detail, event_ns))
 
-    def _weigh(self, event_ns: int) -> None:
+    def _weigh(self, event_ns: int, now_ns: int) -> None:
         """Take what the sequences found into truth, and leave it for control."""
         for kind, channel, detail in self.sequences.findings:
             source = channel or "entry"
             self._note(kind, f"{source}: {detail}", event_ns)
             if kind in _FAILS:
                 self.recovery_failures += 1
-            elif kind == "numbers_restarted" and channel is not None:
-                self.sources.restarted_ns[channel] = event_ns
-            elif kind == "sequence_violation":
+            elif kind == "numbers_restarted":
+                self.sources.restarted(channel, now_ns)
+            elif kind == "sequence_violation" and channel is None:
                 self.path.fail("sequence violation", f"{source}: {detail}", event_ns)
+            elif kind == "sequence_violation":
+                self.sources.violations += 1  # it breaks the witness, not the path (DOMAIN §9)
+                self._note("witness_violated", f"{source}: {detail}", event_ns)
             elif kind == "gaps_full":
                 self.park(f"{source}: {detail}")
         self.sequences.findings.clear()
@@ -157,23 +191,33 @@ class Truth:
         """A complete snapshot of the venue's orders: the other way to convergence (R17)."""
         if snapshot.symbol is not None:
             return  # of one instrument only: it proves nothing of the session's numbers
-        self.snapshot_event_ns = max(self.snapshot_event_ns, snapshot.event_ns)
+        self.snapshot_ns = max(self.snapshot_ns, snapshot.now_ns)
+        self.set_aside = 0
         self.sequences.snapshot_proven(snapshot.now_ns, now_ns)
-        self._weigh(event_ns)
+        self._weigh(event_ns, now_ns)
         self._unpark("complete snapshot")
 
     def attest(self, event: Attestation, now_ns: int) -> None:
         """An operator vouches for what no replay can prove (R17)."""
         if event.from_seq is None or event.to_seq is None:
-            self.sources.restarted_ns.clear()  # without a range it is for the whole session
+            self._vouched()
         else:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
+        for channel in event.channels_retired:
+            if not self.sources.retire(channel):
+                self._note("unknown_channel_attested", channel, event.event_ns)
         self.orders.attested(event.orders_not_working, now_ns)
         self._report(event.event_ns)
         self.recoveries += 1
-        self._weigh(event.event_ns)
+        self._weigh(event.event_ns, now_ns)
         self._unpark("attested")
         self._note("attested", f"{event.actor}: {event.reason}", event.event_ns)
+
+    def _vouched(self) -> None:
+        """Without a range an attestation is for the whole session, up to now."""
+        self.set_aside = 0
+        self.sources.vouched()
+        self.sequences.attested()
 
     def set_safe_mode(self, event: SafeMode) -> None:
         """The latch is set or released."""
@@ -182,23 +226,42 @@ class Truth:
             kind: NoticeKind = "safe_mode_on" if event.on else "safe_mode_off"
             self._note(kind, f"{event.actor}: {event.reason}", event.event_ns)
 
+    def set_parent(self, event: ParentOrder) -> None:
+        """A parent and its schedule; a later one with its id replaces it."""
+        parent = self.parents.set(event, self.orders.parent_executed)
+        if parent.is_one_step(event.event_ns):
+            self._note("one_step_schedule", event.parent_id, event.event_ns)
+
+    def end_parent(self, parent_id: str) -> None:
+        """A parent ended; one stated later under its id is another parent."""
+        self.parents.end(parent_id, self.orders.parent_executed)
+
     def set_limits(self, limits: Limits) -> None:
         """What a policy sets of the bounds of truth: patience with resends, attempts allowed."""
+        self.limits = limits
         self.sequences.set_limits(limits)
 
     # -- readings -------------------------------------------------------------------------------
 
-    def summary(self, now_ns: int, past_event_ns: int) -> SourceSummary:
+    def summary(self, now_ns: int, past_ns: int) -> SourceSummary:
         """What is missing, how fresh each source is, and whether drop copy is complete past a
-        moment (event time).
+        moment (the core's time).
         """
-        return self.sources.summary(
-            self.sequences.sources(),
-            now_ns,
-            past_event_ns,
-            self.snapshot_event_ns,
-            path_up=self.path.link is LinkState.UP,
+        moment = Moment(
+            now_ns=now_ns,
+            past_ns=past_ns,
+            snapshot_ns=self.snapshot_ns,
+            path_up=self.path.up is True,
+            owed_ns=None,
+            set_aside=self.set_aside,
         )
+        sequences = self.sequences
+        return summarize(self.sources, sequences.sources(), moment, sequences.venue, self.limits)
+
+    @property
+    def closed(self) -> bool:
+        """Both sides logged out in order, and no request is in flight: closed, not failed."""
+        return self.path.link is LinkState.CLOSED and not self.orders.in_flight_total
 
     def diverged_since_ns(self, now_ns: int) -> int:
         """When the oldest disagreement or gap that still holds began. Nanoseconds, UTC."""
@@ -217,6 +280,10 @@ class Truth:
                 yield f"{name}: {first}-{'' if last is None else last} missing"
             if source.unrecoverable:
                 yield f"{name}: {source.unrecoverable} unrecoverable"
+            if source.refused:
+                yield f"{name}: {source.refused} refused for their number"
+        if self.set_aside:
+            yield f"{self.set_aside} set aside that name no order"
         for row in self.orders.disagreements(UNRESOLVED_MAX):
             yield str(row)
 
@@ -224,16 +291,11 @@ class Truth:
 
     def dump(self) -> Iterator[list[Any]]:
         """The whole truth as rows of JSON values; ``load`` restores it."""
-        path, sources = self.path, self.sources
-        own = {name: getattr(self, name) for name in _PLAIN} | {
-            "_logout_sent": path.logout_sent,
-            "_watch_path": path.watching,
-            "failed": path.failed,
-            "path_up": path.up,
-            "delays_ns": sources.delays_ns,
-            "restarted_ns": sources.restarted_ns,
-        }
-        yield ["truth", dict(sorted(own.items()))]
+        path = self.path
+        own = {name: getattr(self, name) for name in _PLAIN}
+        yield ["truth", own, [path.up, path.failed, path.logout_sent]]
+        for row in self.sources.dump():
+            yield ["source", *row]
         for row in self.parents.dump():
             yield ["parent", *row]
         for row in self.sequences.dump():
@@ -247,19 +309,18 @@ class Truth:
         truth = cls(session, venues)
         room: dict[str, list[list[Any]]] = {
             "truth": [],
+            "source": [],
             "parent": [],
             "sequences": [],
             "orders": [],
         }
         for name, *row in rows:
             room[name].append(row)
-        own = room["truth"][0][0]
+        own, path = room["truth"][0]
         for name in _PLAIN:
             setattr(truth, name, own[name])
-        path, sources = truth.path, truth.sources
-        path.logout_sent, path.watching = own["_logout_sent"], own["_watch_path"]
-        path.failed, path.up = own["failed"], own["path_up"]
-        sources.delays_ns, sources.restarted_ns = own["delays_ns"], own["restarted_ns"]
+        truth.path.up, truth.path.failed, truth.path.logout_sent = path
+        truth.sources.load(room["source"])
         for row in room["parent"]:
             truth.parents.load_row(row)
         venue = venues.get(truth.venue or "", Venue())
@@ -269,11 +330,12 @@ class Truth:
 
 
 _PLAIN: Final = (
-    "event_ns", "parked", "recoveries", "recovery_failures", "safe_mode", "snapshot_event_ns",
-    "venue",
+    "event_ns", "parked", "recoveries", "recovery_failures", "safe_mode", "set_aside",
+    "snapshot_ns", "venue",
 )  # fmt: skip
 
-_SESSION_EVENTS: Final = PATH_EVENTS | {MassStatusBegin}
+_SESSION_EVENTS: Final = PATH_EVENTS | {MassStatusBegin, OtherMessage}
+"""Events that say something of the session, beside what they say of numbers and orders."""
 
 _FAILS: Final = frozenset({"resend_rejected", "resend_timed_out", "resend_released"})
 """Findings that mean a recovery came to nothing (R12)."""

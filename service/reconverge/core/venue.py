@@ -14,7 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field
 SECOND_NS: Final = 1_000_000_000
 HOUR_NS: Final = 3_600 * SECOND_NS
 
+DAY_S: Final = 24 * 3_600
 GapFillScope = Literal["request_bounded", "unbounded"]
+Numberings = Literal["concurrent", "successive"]
+DropCopyKind = Literal["full", "fills_only", "none"]
 Count = Annotated[int, Field(ge=1)]
 NanosecondSpan = Annotated[int, Field(ge=1)]
 
@@ -79,6 +82,27 @@ class Venue(BaseModel):
         default=None,
         description="Heartbeat interval where the protocol fixes it; none: agreed at logon.",
     )
+    numberings: Numberings = Field(
+        default="concurrent",
+        description="Several numberings of one channel: all must be alive and complete (market"
+        " segments), or only the last counts (session identifiers). R42.",
+    )
+    stamp_resolution_ns: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="Resolution of the venue's event times; no lag is finer."
+    )
+    drop_copy: DropCopyKind = Field(
+        default="full",
+        description="What drop copy tells: every report, fills only, or nothing. R31.",
+    )
+    daily_start_s: Annotated[int, Field(ge=0, lt=DAY_S)] | None = Field(
+        default=None,
+        description="Second of the UTC day at which the venue's numbers restart; none: not fixed."
+        " R36.",
+    )
+    purges_daily: bool = Field(
+        default=False,
+        description="No order survives the restart of the numbers (no good-till-cancel). R40.",
+    )
     notes: tuple[str, ...] = Field(
         default=(), description="What an adapter and an operator must know of its numbers besides."
     )
@@ -86,10 +110,28 @@ class Venue(BaseModel):
         default_factory=dict, description="Where each setting was published, by name."
     )
 
-    @property
-    def limits(self) -> Limits:
-        """The venue's own limits, before a policy tightens them."""
-        return Limits(self.resend_timeout_ns, self.attempts_max, self.attempts_window_ns)
+    def tightened(self, limits: Limits) -> Limits:
+        """A policy's limits, with the venue's own where it states stricter ones (R18).
+
+        A default of this class is no statement of the venue's.
+        """
+        stated = self.model_fields_set
+        if "resend_timeout_ns" in stated:
+            patience_ns = min(limits.resend_timeout_ns, self.resend_timeout_ns)
+            limits = limits._replace(resend_timeout_ns=patience_ns)
+        if "attempts_max" in stated:
+            limits = limits._replace(attempts_max=min(limits.attempts_max, self.attempts_max))
+        if "attempts_window_ns" in stated:
+            window_ns = max(limits.attempts_window_ns, self.attempts_window_ns)
+            limits = limits._replace(attempts_window_ns=window_ns)
+        return limits
+
+    def begins_day(self, before_ns: int, now_ns: int) -> bool:
+        """Whether the venue's day began between two event times, the later one included (R36)."""
+        if self.daily_start_s is None:
+            return False
+        start_ns, day_ns = self.daily_start_s * SECOND_NS, DAY_S * SECOND_NS
+        return (before_ns - start_ns) // day_ns < (now_ns - start_ns) // day_ns
 
 
 class Setting(BaseModel):
@@ -97,7 +139,7 @@ class Setting(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    value: int | str | None = None
+    value: bool | int | str | None = None
     unbounded: bool = False
     source: str = Field(min_length=1)
 

@@ -56,6 +56,7 @@ SESSION: Final = (
     _gauge("session_rwh_unrecoverable", "session source", "Numbers no replay can bring back."),
     _gauge("session_rwh_open_gaps", "session source", "Open sequence gaps."),
     _gauge("session_rwh_oldest_gap_seconds", "session", "Age of the oldest open gap; 0 if none."),
+    _gauge("session_source_refused", "session source", "Messages refused for their number, ever."),
     _gauge("session_source_silence_seconds", "session source", "Time since a source last spoke."),
     _gauge("session_confidence_ratio", "session", "Confidence in the session's order truth."),
     _gauge("session_confidence_component_ratio", "session component",

@@ -180,6 +180,7 @@ def samples(status: SessionStatus) -> Iterator[Sample]:
         yield "session_rwh_outstanding", (name,), source.outstanding
         yield "session_rwh_unrecoverable", (name,), source.unrecoverable
         yield "session_rwh_open_gaps", (name,), len(source.open_gaps)
+        yield "session_source_refused", (name,), source.refused
         if source.silence_s is not None:
             yield "session_source_silence_seconds", (name,), source.silence_s
     for component, value in status.components.items():

@@ -7,6 +7,7 @@ from reconverge.core.control import DIGITS, FROZEN, catchup_multiple, confidence
 from reconverge.core.messages.wire import plain
 from reconverge.core.sequences import Numbering
 from reconverge.core.session import Session
+from reconverge.core.truth import Truth
 
 _S: Final = 1_000_000_000
 
@@ -23,6 +24,8 @@ class SourceStatus:
     unrecoverable: int
     silence_s: float | None
     """Time since the source last spoke; none if it never did."""
+    refused: int
+    """Messages whose content was refused for their number, ever (R36)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +90,7 @@ def status(session: Session, now_ns: int) -> SessionStatus:
         },
         working={"both": orders.total.both, "either": orders.total.union},
         in_flight=orders.in_flight_total,
-        rwh={name(source): _source(source, now_ns) for source in sequences.sources()},
+        rwh={name(source): _source(truth, source, now_ns) for source in sequences.sources()},
         oldest_gap_s=reading.gap_age_ms / 1_000,
         divergence_s=max(0, now_ns - since_ns) / _S,
         symbol_caps=len(control.symbol_governors),
@@ -103,14 +106,15 @@ def name(source: Numbering) -> str:
     return channel if source.segment is None else f"{channel}/{source.segment}"
 
 
-def _source(source: Numbering, now_ns: int) -> SourceStatus:
-    heard = source.last_heard_ns
+def _source(truth: Truth, source: Numbering, now_ns: int) -> SourceStatus:
+    heard_ns = truth.sources.heard_ns(source.channel, source.segment)
     return SourceStatus(
         next_expected=source.next_expected,
         open_gaps=source.open_gaps(),
         outstanding=source.outstanding,
         unrecoverable=source.unrecoverable,
-        silence_s=max(0, now_ns - heard) / _S if heard else None,
+        silence_s=max(0, now_ns - heard_ns) / _S if heard_ns >= 0 else None,
+        refused=source.refused,
     )
 
 

@@ -56,7 +56,7 @@ class Control:
 
     __slots__ = (
         "_failures_at_entry", "_gap_ns", "_peak", "_published", "_recoveries_at_doubt", "_target",
-        "effects", "episode", "episodes", "failure_event_ns", "governor", "grace",
+        "effects", "episode", "episodes", "failure_ns", "governor", "grace",
         "in_flight_at_failure", "machine", "policy", "sequence", "shadow", "symbol_governors",
         "transitions", "truth",
     )  # fmt: skip
@@ -78,8 +78,8 @@ class Control:
         """Transitions ever taken: part of their ids."""
         self.sequence = 0
         """Number of the last cap. Strictly increasing within a session."""
-        self.failure_event_ns = 0
-        """Event time of what opened the cycle: drop copy must be complete past it."""
+        self.failure_ns = 0
+        """When what opened the cycle was noticed: drop copy must be complete past it."""
         self.in_flight_at_failure = False
         """Requests were unanswered when the cycle opened."""
         self._recoveries_at_doubt = 0
@@ -105,6 +105,8 @@ class Control:
         reaction = CONSEQUENCES[notice.kind].reaction
         if reaction == "failure":
             self._fail(notice, now_ns)
+        elif reaction == "in_flight":
+            self.in_flight_at_failure |= self.truth.orders.in_flight_total > 0
         elif episode is None:
             return
         elif reaction == "link_down":
@@ -117,7 +119,7 @@ class Control:
     def _fail(self, notice: SessionNotice, now_ns: int) -> None:
         truth = self.truth
         move = self.machine.fail(now_ns)
-        self.failure_event_ns = notice.event_ns
+        self.failure_ns = now_ns
         self.in_flight_at_failure = truth.orders.in_flight_total > 0
         self._recoveries_at_doubt = self._recoveries
         self._moved(move, notice.detail, now_ns)
@@ -146,16 +148,16 @@ class Control:
     def settle(self, now_ns: int, book: PolicyBook | None) -> None:
         """Weigh truth as it stands: move the machine, set the cap, keep the episode."""
         self.grace.settle(now_ns)
-        summary = self.truth.summary(now_ns, self.failure_event_ns)
+        summary = self.truth.summary(now_ns, self.failure_ns)
         reading = self._read(summary, now_ns)
         trust = confidence(reading, self.policy)
         for _ in range(MOVES_MAX):
             move = self.machine.step(self._facts(summary, reading, trust.value, now_ns))
             if move is None:
                 break
-            self._left(move)
+            self._left(move, now_ns)
             self._moved(move, _figures(reading, trust.value), now_ns)
-            summary = self.truth.summary(now_ns, self.failure_event_ns)
+            summary = self.truth.summary(now_ns, self.failure_ns)
         else:
             raise AssertionError(f"the machine does not come to rest: {reading}")
         self._gap_ns = summary.oldest_gap_ns
@@ -165,7 +167,7 @@ class Control:
 
     def read(self, now_ns: int) -> TruthReading:
         """Truth as this policy sees it."""
-        return self._read(self.truth.summary(now_ns, self.failure_event_ns), now_ns)
+        return self._read(self.truth.summary(now_ns, self.failure_ns), now_ns)
 
     def _read(self, summary: SourceSummary, now_ns: int) -> TruthReading:
         grace, outstanding = self.grace, summary.outstanding
@@ -206,12 +208,12 @@ class Control:
         """Signs of a recovery so far, a number replayed among them: our request may be unseen."""
         return self.truth.recoveries + self.truth.sequences.replayed_total
 
-    def _left(self, move: Move) -> None:
+    def _left(self, move: Move, now_ns: int) -> None:
         """What a move on a level means for the cycle, before it is recorded."""
         if move.to_state is State.STATE_DIVERGED and move.signal not in _DATED:
             # A doubt without a failure dates itself: evidence from before it does not count.
             self._recoveries_at_doubt = self._recoveries
-            self.failure_event_ns = self.truth.event_ns
+            self.failure_ns = now_ns
 
     def _moved(self, move: Move, detail: str, now_ns: int) -> None:
         """Record a transition: the effect, and the episode it opens, continues or closes."""
@@ -459,7 +461,7 @@ _DATED: Final = frozenset({Signal.AMBIGUITY, Signal.PARITY_UNPROVEN})
 """Signals of a doubt that a hard failure began."""
 
 _PLAIN: Final = (
-    "episodes", "transitions", "sequence", "failure_event_ns", "in_flight_at_failure",
+    "episodes", "transitions", "sequence", "failure_ns", "in_flight_at_failure",
     "_failures_at_entry", "_gap_ns", "_peak", "_recoveries_at_doubt", "_target",
 )  # fmt: skip
 

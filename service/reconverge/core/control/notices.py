@@ -9,8 +9,9 @@ from typing import Final, Literal, NamedTuple
 
 from reconverge.core.findings import NoticeKind
 
-Reaction = Literal["failure", "link_down", "link_up", "attested", "policies", "none"]
-"""What control does at once: the machine's hard failure; the episode's link clock and list of
+Reaction = Literal["failure", "in_flight", "link_down", "link_up", "attested", "policies", "none"]
+"""What control does at once: the machine's hard failure; requests in flight at it looked up anew;
+the episode's link clock and list of
 attestations; policies resolved anew for another venue. What is levels, not edges (gaps, lost
 ranges, failed recoveries) is read from truth at the next settling instead."""
 
@@ -32,12 +33,34 @@ _NOTHING: Final = Consequence("none", None)
 CONSEQUENCES: Final[dict[NoticeKind, Consequence]] = {
     # -- the session as a whole
     "hard_failure": Consequence("failure", None),
+    "failure_repeated": Consequence("in_flight", None),
+    "witness_violated": _tell(
+        "Drop copy sent a number too low without possible-duplicate (R2, R4): the witness is"
+        " broken, the path is not. Find out whether two feeds share one channel, and request a"
+        " snapshot."
+    ),
     "path_down": Consequence("link_down", None),
     "path_up": Consequence("link_up", None),
     "attested": Consequence("attested", None),
     "venue_followed": Consequence("policies", None),
     "unknown_venue": _tell(
         "A logon names a venue profile that is not known here; the former stays."
+    ),
+    "clock_ahead_source": _tell(
+        "Event times of a source are too far ahead of their arrival, and are taken as the arrival."
+        " Told once until one is right again. Check its clock, and ours."
+    ),
+    "content_set_aside": _tell(
+        "A message came that could not be used, and why (R19). Its number counts as seen; the order"
+        " it names, or the session, is in doubt until a later word, a snapshot or an operator"
+        " settles it."
+    ),
+    "unknown_channel_attested": _tell(
+        "An operator retired a drop-copy channel that was never heard. Check its name."
+    ),
+    "one_step_schedule": _tell(
+        "A parent's schedule is one step at its end: nothing counts as backlog before. Is it meant"
+        " as a line? Then say `schedule_shape: linear`."
     ),
     "parked": _tell(
         "This session's truth cannot be trusted at all; its cap is at the floor. Request a mass"
@@ -71,7 +94,8 @@ CONSEQUENCES: Final[dict[NoticeKind, Consequence]] = {
         " stays missing unless the venue profile says `unbounded`."
     ),
     "numbers_restarted": _tell(
-        "Sequence numbers restarted (R14). What was missing before is unrecoverable by replay."
+        "Sequence numbers restarted (R14), by ResetSeqNumFlag or by two logons numbered one (R36)."
+        " What was missing before is unrecoverable by replay."
     ),
     "peer_ahead": _tell(
         "The venue expects a number of ours that we never sent: two engines may share one session."

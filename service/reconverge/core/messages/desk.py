@@ -4,10 +4,12 @@ changes.
 The inputs of the topics ``parents`` and ``controls``; part of the union in ``events``.
 """
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from reconverge.core.messages.units import nanos
 from reconverge.core.messages.wire import (
     Count,
     DecimalText,
@@ -46,8 +48,26 @@ class ParentOrder(Envelope, tag="parent_order", frozen=True, kw_only=True):
         ),
     ] = None
     schedule: Annotated[
-        tuple[SchedulePoint, ...], says("Target, ascending in time and quantity.")
+        tuple[SchedulePoint, ...],
+        says("Target, ascending in time and quantity; any other order is refused."),
     ] = ()
+    schedule_shape: Annotated[
+        Literal["step", "linear"],
+        says(
+            "`step`: each quantity is due at its point. `linear`: it comes due evenly from the"
+            " point before."
+        ),
+    ] = "step"
+
+    def __post_init__(self) -> None:
+        """The schedule ascends: raises ValueError, which decoding tells as its own."""
+        super().__post_init__()
+        due = [(point.at_ns, nanos(point.cum_qty)) for point in self.schedule]
+        if any(quantity < 0 for _, quantity in due):
+            raise ValueError("a schedule holds a negative quantity")
+        for (at_ns, qty), (later_ns, more) in pairwise(due):
+            if later_ns < at_ns or more < qty:
+                raise ValueError("a schedule must ascend in time and in quantity")
 
 
 class ParentDone(Envelope, tag="parent_done", frozen=True, kw_only=True):
@@ -102,6 +122,10 @@ class Attestation(Envelope, tag="attestation", frozen=True, kw_only=True):
     orders_not_working: Annotated[
         tuple[Text, ...],
         says("Ids of orders vouched to be not working in either view."),
+    ] = ()
+    channels_retired: Annotated[
+        tuple[Text, ...],
+        says("Drop-copy channels that are gone: no longer required until they are heard again."),
     ] = ()
 
 

@@ -107,7 +107,7 @@ class Numbering(Watermark):
     def _not_missing(self, event: StreamEvent, seq: int, now_ns: int) -> bool:
         """A number below the frontier that is seen, lost, excused, or older than the base (R4)."""
         if not event.poss_dup and seq < self.next_expected:
-            self.note("sequence_violation", f"{seq} came, {self.next_expected} expected")
+            self._refuse(f"{seq} came, {self.next_expected} expected")
             return False
         self._answer(seq, seq, now_ns)
         was_whole = self.is_whole
@@ -116,6 +116,11 @@ class Numbering(Watermark):
             self.recovery.add(1, now_ns)
         self._settle(now_ns, was_whole=was_whole)  # it may be the last one of an answer's chunk
         return recovered or seq < self.base
+
+    def _refuse(self, detail: str) -> None:
+        """R4: its content is not used. That is counted, so that it is never silent (R36)."""
+        self.refused += 1
+        self.note("sequence_violation", detail)
 
     # -- gap fills -----------------------------------------------------------------------------
 
@@ -135,7 +140,7 @@ class Numbering(Watermark):
         if seq > expected:
             self._park(event, seq, new_seq, now_ns)
         elif not event.poss_dup:
-            self.note("sequence_violation", f"gap fill {seq} came, {expected} expected")
+            self._refuse(f"gap fill {seq} came, {expected} expected")
         return False
 
     def _answers_next(self, seq: int) -> bool:
@@ -210,15 +215,22 @@ class Numbering(Watermark):
         self._settle(now_ns, was_whole=was_whole)
         return True
 
-    def restart(self, now_ns: int) -> None:
-        """A logon with ResetSeqNumFlag: numbers begin again at one, in the next epoch (R14)."""
+    def restart(self, now_ns: int, *, said: bool = True) -> None:
+        """Numbers begin again at one, in the next epoch (R14).
+
+        ``said``: with ResetSeqNumFlag; else both sides simply logged on with number one (R36).
+        Orders may survive a restart, so a cold start ends only where the venue purges them (R40).
+        """
         if self.frontier == COLD:
             self.begin(1)
             return
         self.release("numbers restarted")
         self.parked.clear()
         detail = f"epoch {self.epoch} ended at {self.frontier - 1}"
+        detail = detail if said else f"{detail}; the logon did not say so"
+        cold = self.cold and not self.venue.purges_daily
         missing = self.next_epoch(now_ns)
+        self.cold = cold
         if missing:
             self.note("unrecoverable", f"{missing} missing when {detail}")
         self.note("numbers_restarted", detail)
@@ -235,6 +247,8 @@ class Numbering(Watermark):
         """Someone attests that the unseen numbers of a range do no harm (R17)."""
         was_whole = self.is_whole
         count = self.excuse(from_seq, to_seq, now_ns)
+        if from_seq <= 1 and to_seq >= self.base - 1:
+            self.cold = False
         if count:
             self.note("range_excused", f"{count} of {from_seq}-{to_seq} vouched for")
         self._settle(now_ns, was_whole=was_whole)
@@ -246,6 +260,7 @@ class Numbering(Watermark):
         snapshot sums up.
         """
         was_whole = self.is_whole
+        self.cold = False
         count = self.excuse_before(since_ns, missing_too=not self.awaiting)
         if count:
             self.note("range_excused", f"{count} reflected in a snapshot")

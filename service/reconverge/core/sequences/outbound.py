@@ -6,7 +6,7 @@ from reconverge.core.messages.events import Logon
 
 _FIELDS: Final = (
     "next_seq", "logon_seq", "logon_sent", "reset_sent", "reset_owed", "expects", "lacks_from",
-    "lacks_to",
+    "lacks_to", "seen", "logout_sent", "logout_came",
 )  # fmt: skip
 
 
@@ -32,9 +32,16 @@ class Outbound:
         """First number of ours that the peer says it has not received; 0: it lacks none."""
         self.lacks_to = 0
         """The last of them: at least ``lacks_from``, and 0 with it."""
+        self.seen = False
+        """Any message of ours was seen; some logs hold the venue's side only."""
+        self.logout_sent = False
+        """We logged out. Until the peer logs on."""
+        self.logout_came = False
+        """The peer logged out. Until it logs on."""
 
     def sent(self, first: int, last: int) -> None:
         """We sent these numbers, again perhaps: that takes from what the peer lacks."""
+        self.seen = True
         if self.lacks_from and first <= self.lacks_to and last >= self.lacks_from:
             self.lacks_from = last + 1
             if last >= self.lacks_to:
@@ -53,10 +60,21 @@ class Outbound:
         self.logon_seq = event.seq or 0
         self.sent(self.logon_seq, self.logon_seq)
 
+    def begins_again(self, seq: int | None, *, new_day: bool) -> bool:
+        """Whether a peer's logon restarts the numbers without saying so (R36): both sides log on
+        with number one after both logged out, or on a new day of the venue.
+
+        Where our side was never seen, the peer's side has to do.
+        """
+        ours = not self.seen or (self.logon_sent and self.logon_seq == 1)
+        ended = self.logout_came and (self.logout_sent or not self.seen)
+        return seq == 1 and ours and (ended or new_day)
+
     def logon_answered(self, event: Logon) -> tuple[bool, bool]:
         """The peer's logon came: whether numbers restart, and whether it answers one of ours."""
         asked, self.logon_sent = self.logon_sent, False
         granted, self.reset_sent = self.reset_sent, False
+        self.logout_sent = self.logout_came = False
         restarts = event.reset_numbers or (granted and event.seq == 1)
         self.reset_owed = restarts and not asked
         if self.reset_owed:
@@ -103,5 +121,5 @@ class Outbound:
 
     def load(self, row: list[Any]) -> None:
         """Inverse of ``dump``."""
-        for name, value in zip(_FIELDS, row, strict=True):
+        for name, value in zip(_FIELDS, row, strict=False):
             setattr(self, name, value)

@@ -105,12 +105,15 @@ class Sequences:
     """
 
     __slots__ = (
-        "_attempts", "_numberings", "_outbounds", "_sources_full", "findings", "limits", "venue",
+        "_attempts", "_numberings", "_outbounds", "_policy_limits", "_sources_full", "findings",
+        "limits", "venue",
     )  # fmt: skip
 
     def __init__(self, venue: Venue, limits: Limits | None = None) -> None:
         self.venue = venue
-        self.limits = venue.limits if limits is None else limits
+        self._policy_limits = Limits() if limits is None else limits
+        self.limits = venue.tightened(self._policy_limits)
+        """The policy's limits, or the venue's own where those are stricter (R18)."""
         self.findings: list[Finding] = []
         """What the session must know, in order; grows with each input, drained by the session."""
         self._numberings: dict[Key, Numbering] = {}
@@ -133,7 +136,6 @@ class Sequences:
         numbering = self._numberings.get(key) or self._open(key)
         if numbering is None:
             return True
-        numbering.last_heard_ns = now_ns
         handle = _HANDLERS.get(type(event))
         if handle is not None:
             return handle(self, numbering, event, now_ns)
@@ -192,15 +194,23 @@ class Sequences:
 
     def set_limits(self, limits: Limits) -> None:
         """A policy takes effect. Deadlines already set stay as they are."""
-        self.limits = limits
-        for numbering in self._numberings.values():
-            numbering.limits = limits
+        self._policy_limits = limits
+        self.set_venue(self.venue)
 
     def set_venue(self, venue: Venue) -> None:
-        """The session follows another venue profile from here on."""
+        """The session follows another venue profile from here on: its own bounds are in force where
+        they are stricter than the policy's (R8, R18).
+        """
         self.venue = venue
+        self.limits = venue.tightened(self._policy_limits)
         for numbering in self._numberings.values():
             numbering.venue = venue
+            numbering.limits = self.limits
+
+    def attested(self) -> None:
+        """An operator vouches for the whole session: no source is a cold start any more (R40)."""
+        for numbering in self._numberings.values():
+            numbering.cold = False
 
     # -- parts of the inputs -------------------------------------------------------------------
 
@@ -246,7 +256,8 @@ class Sequences:
         self._attempt(event.channel, now_ns)
         outbound.logon(event)
 
-    def _sent_logout(self, _: Outbound, event: Logout, __: int) -> None:
+    def _sent_logout(self, outbound: Outbound, event: Logout, _: int) -> None:
+        outbound.logout_sent = outbound.seen = True
         self._flag_failover(event.channel, "we logged out")
 
     def _sent_request(self, _: Outbound, event: ResendRequested, now_ns: int) -> None:
@@ -259,22 +270,32 @@ class Sequences:
     # -- what does more than use up its number -------------------------------------------------
 
     def _logon(self, numbering: Numbering, event: Logon, now_ns: int) -> bool:
-        """R6, R14: a logon may restart numbers, jump ahead, and say what the peer lacks."""
+        """R6, R14, R36: a logon may restart numbers, jump ahead, and say what the peer lacks."""
         seq = event.seq
         if event.poss_dup and seq is not None and seq < numbering.frontier:  # an old one, resent
             return numbering.number(event, seq, now_ns)
         outbound = self._outbound((event.channel, event.segment))
+        unsaid = self._restarts_unsaid(numbering, outbound, event)
         restarts, asked = outbound.logon_answered(event)
         if not asked:  # ours was not seen, or the peer logs on by itself
             self._attempt(event.channel, now_ns)
-        if restarts:
-            numbering.restart(now_ns)
+        if restarts or unsaid:
+            numbering.restart(now_ns, said=restarts)
+        if unsaid and not restarts and outbound.seen:
+            outbound.restarted()
+            outbound.sent(1, 1)
         if not _numbered(numbering, event, now_ns):
             return False
-        numbering.heartbeat_ms = event.heartbeat_ms or numbering.heartbeat_ms
         if event.next_expected is not None:
             self._next_expected(numbering, outbound, event, now_ns)
         return True
+
+    def _restarts_unsaid(self, numbering: Numbering, outbound: Outbound, event: Logon) -> bool:
+        """R36: a logon numbered one, without the flag, that is neither missing nor a resend."""
+        if event.seq != 1 or event.poss_dup or numbering.frontier <= 1 or 1 in numbering.open:
+            return False
+        new_day = self.venue.begins_day(numbering.last_event_ns, event.event_ns)
+        return outbound.begins_again(event.seq, new_day=new_day)
 
     def _next_expected(
         self, numbering: Numbering, outbound: Outbound, event: Logon, now_ns: int
@@ -297,6 +318,7 @@ class Sequences:
     def _logout(self, numbering: Numbering, event: Logout, now_ns: int) -> bool:
         accepted = _numbered(numbering, event, now_ns)
         if accepted:
+            self._outbound((event.channel, event.segment)).logout_came = True
             self.path_lost(event.channel, "the peer logged out")
         return accepted
 

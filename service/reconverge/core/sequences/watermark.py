@@ -22,9 +22,7 @@ Older ones are pooled.
 """
 
 _SETS: Final = ("open", "lost", "excused")
-_SCALARS: Final = (
-    "epoch", "base", "frontier", "tail_ns", "last_event_ns", "last_heard_ns", "heartbeat_ms",
-)  # fmt: skip
+_SCALARS: Final = ("epoch", "base", "frontier", "tail_ns", "last_event_ns", "cold", "refused")
 
 
 class Watermark:
@@ -55,10 +53,12 @@ class Watermark:
         """Lost in earlier epochs, none of the sets empty. At most ``EPOCHS_MAX``."""
         self.last_event_ns = 0
         """Event time of the newest message in number order; 0 before the first."""
-        self.last_heard_ns = 0
-        """When the source last said anything, by the core's clock; never falls."""
-        self.heartbeat_ms: int | None = None
-        """Heartbeat interval as its last logon agreed; None while none did."""
+        self.cold = False
+        """First heard in the middle: what it said before is unknown, not nothing (R40). Until the
+        base reaches one, a snapshot or an operator tells, or numbers restart where the venue purges
+        its orders daily."""
+        self.refused = 0
+        """Messages whose content was refused for their number, ever; never falls (R36)."""
 
     def check(self) -> None:
         """Raise AssertionError where an invariant does not hold (``-O`` does not strip it)."""
@@ -84,6 +84,7 @@ class Watermark:
     def begin(self, seq: int) -> None:
         """The first number known of: what came before it is not ours to miss."""
         self.base = self.frontier = seq
+        self.cold = seq > 1
 
     def miss(self, upto: int, now_ns: int) -> None:
         """The frontier moves up to ``upto``; the numbers that it passes are missing."""
@@ -99,6 +100,8 @@ class Watermark:
         if to_seq < self.base - 1:
             self.excused.add(to_seq + 1, self.base - 1, span)
         self.base = from_seq
+        if from_seq <= 1:
+            self.cold = False
 
     def prove(self, from_seq: int, to_seq: int) -> int:
         """The numbers carried nothing. How many of them were missing or lost."""
