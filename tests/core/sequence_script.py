@@ -1,116 +1,44 @@
-"""Scripts of what happens to a session's numbers, one event a line, and their runner.
+"""Scripts of what happens to a session's numbers: the scenarios' words, one event a line.
 
-    < 10                ! gap_opened     the venue sent number 10; exactly this is found
-    < 10 dup            => ignored       possible-duplicate; its content is not processed
-    < 11 again                           possible-resend
-    < fill 5 10 dup                      gap fill 5, the next is 10
-    < reset 50                           sequence reset, reset mode
-    < logon 7 reset expects 3            ResetSeqNumFlag, NextExpectedMsgSeqNum; - for no number
+    < #10               ! gap_opened     the venue sent number 10; exactly this is found
+    < #10 dup           => ignored       possible-duplicate; its content is not processed
+    < #5-8                               four lines: 5 to 8
+    < fill #5 10 dup                     gap fill 5, the next is 10
     > resend 5-9                         we asked for 5 to 9 (5- : everything from 5)
-    @ 31                                 31 seconds from the start, deadlines fire
+    dc< #7 seg=a                         on drop-copy channel dc, in segment a
+    +31 tick                             31 seconds pass, deadlines fire
     snapshot 10 | vouch 5-9              what else proves numbers harmless
-    ? next 11 open 5-9,12- lost 3 ...    readings
+    ? next 11 open 5-9,12- lost 3 ...    readings; of another source: ? on=dc seg=a next 8
 
-A word `on:NAME` puts a line on drop-copy channel NAME, `seg:NAME` in a segment; what a line finds
-is of its channel. Time stands still but for `@`.
+`tests/scenarios/README.md` has the other verbs. A line that gives no number has none, and what a
+line finds is of its channel. Time stands still but for `tick`.
 """
 
 from collections.abc import Callable
-from typing import Any
 
-from reconverge.core.messages.events import (
-    Disconnect,
-    GapFill,
-    GapOpened,
-    GatewaySwitched,
-    Heartbeat,
-    HeartbeatMissed,
-    Logon,
-    Logout,
-    RequestReject,
-    ResendCompleted,
-    ResendRejected,
-    ResendRequested,
-    SequenceReset,
-    StreamEvent,
-)
+from reconverge.core.messages.events import StreamEvent
 from reconverge.core.sequences import Sequences
 from reconverge.core.venue import Limits, Venue
+from tests.scenarios.words import Fields, Place, Vocabulary, Words, span
 
 SECOND_NS = 1_000_000_000
 
 
-def span(text: str) -> tuple[int, int | None]:
-    """``5-9``, ``5`` for one number, ``5-`` for no end."""
-    first, dash, last = text.partition("-")
-    if not dash:
-        return int(first), int(first)
-    return int(first), int(last) if last else None
+class Numbers(Vocabulary):
+    """The scenarios' words, assuming no number."""
+
+    def _number(self, fields: Fields, given: str | None) -> None:
+        fields["seq"] = None if given in {None, "-"} else int(given)
 
 
-def _span_event(cls: type[Any]) -> Callable[[list[str]], tuple[type[Any], dict[str, Any]]]:
-    def build(words: list[str]) -> tuple[type[Any], dict[str, Any]]:
-        first, last = span(words.pop(0))
-        return cls, {"from_seq": first, "to_seq": last}
-
-    return build
-
-
-def _logon(words: list[str]) -> tuple[type[Any], dict[str, Any]]:
-    seq = words.pop(0)
-    fields: dict[str, Any] = {"seq": None if seq == "-" else int(seq), "heartbeat_ms": 30_000}
-    if "reset" in words:
-        words.remove("reset")
-        fields["reset_numbers"] = True
-    if "expects" in words:
-        at = words.index("expects")
-        fields["next_expected"] = int(words[at + 1])
-        del words[at : at + 2]
-    return Logon, fields
-
-
-def _rejected(words: list[str]) -> tuple[type[Any], dict[str, Any]]:
-    return ResendRejected, {"unrecoverable": bool(words) and words.pop(0) == "forever"}
-
-
-BUILDERS: dict[str, Callable[[list[str]], tuple[type[Any], dict[str, Any]]]] = {
-    "logon": _logon,
-    "logout": lambda words: (Logout, {"seq": int(words.pop(0))}),
-    "fill": lambda words: (GapFill, {"seq": int(words.pop(0)), "new_seq": int(words.pop(0))}),
-    "reset": lambda words: (SequenceReset, {"new_seq": int(words.pop(0))}),
-    "resend": _span_event(ResendRequested),
-    "gap": _span_event(GapOpened),
-    "rejected": _rejected,
-    "reject-of": lambda words: (RequestReject, {"ref_msg_type": words.pop(0)}),
-    "completed": lambda _: (ResendCompleted, {}),
-    "disconnect": lambda _: (Disconnect, {}),
-    "missed": lambda _: (HeartbeatMissed, {}),
-    "switched": lambda _: (GatewaySwitched, {"gateway": "backup"}),
-    "unnumbered": lambda _: (Heartbeat, {}),
-}
-
-
-def event(
-    words: list[str], now_ns: int, *, outbound: bool, channel: str | None = None
-) -> StreamEvent:
-    """The event that a line's words describe."""
-    fields: dict[str, Any] = {"channel": channel}
-    for word in [word for word in words if ":" in word]:
-        words.remove(word)
-        key, _, value = word.partition(":")
-        fields[{"on": "channel", "seg": "segment", "seq": "seq"}[key]] = (
-            int(value) if key == "seq" else value
-        )
-    for word, flag in (("dup", "poss_dup"), ("again", "poss_resend")):
-        if word in words:
-            words.remove(word)
-            fields[flag] = True
-    if words[0] in BUILDERS:
-        cls, more = BUILDERS[words.pop(0)](words)
-    else:
-        cls, more = Heartbeat, {"seq": int(words.pop(0))}
-    assert not words, words
-    built = cls(session="s", event_ns=now_ns, ingest_ns=now_ns, outbound=outbound, **fields, **more)
+def event(line: str, now_ns: int = 0, channel: str | None = None) -> StreamEvent:
+    """The event that a line describes; ``channel`` is where a line is that names none."""
+    source, *words = line.split()
+    place = Place(source)
+    place.channel = place.channel or channel
+    if words[0].startswith("#"):
+        words.insert(0, "heartbeat")
+    built = Numbers({}).event(place, words[0], words[1:], now_ns)
     assert isinstance(built, StreamEvent)
     return built
 
@@ -124,12 +52,13 @@ def ranges_text(gaps: list[tuple[int, int | None]]) -> str:
     return ",".join(texts) or "none"
 
 
-def _each(words: list[str]) -> list[list[str]]:
-    """``5..8 dup`` is four lines."""
-    first, dots, last = words[0].partition("..")
-    if not dots:
-        return [words]
-    return [[str(seq), *words[1:]] for seq in range(int(first), int(last) + 1)]
+def _each(line: str) -> list[str]:
+    """``< #5-8 dup`` is four lines."""
+    source, first, *rest = line.split()
+    low, dash, high = first.removeprefix("#").partition("-")
+    if not (first.startswith("#") and dash):
+        return [line]
+    return [" ".join([source, f"#{seq}", *rest]) for seq in range(int(low), int(high) + 1)]
 
 
 class Script:
@@ -160,23 +89,24 @@ class Script:
         head, _, verdict = head.partition("=>")
         verb, *words = head.split()
         if verb == "?":
-            self._check(words, line)
+            self._check(Words(words), line)
             return
-        channel = next((word[3:] for word in words if word.startswith("on:")), self.channel)
         accepted = self._play(verb, words)
         kinds = [finding.kind for finding in self.sequences.findings]
         told_of = {finding.about for finding in self.sequences.findings}
         self.sequences.findings.clear()
         assert kinds == found.split(), f"{line}: found {kinds}"
+        of_a_message = verb.endswith(("<", ">"))
+        channel = (Place(verb).channel if of_a_message else None) or self.channel
         assert told_of <= {channel}, f"{line}: told of {told_of}"
         if accepted is not None:
             assert accepted == (verdict.strip() != "ignored"), f"{line}: accepted {accepted}"
 
     def _play(self, verb: str, words: list[str]) -> bool | None:
-        if verb in "<>":
-            return [self._pass(verb, line) for line in _each(words)][-1]
-        if verb == "@":
-            self.now_ns = int(float(words[0]) * SECOND_NS)
+        if verb.endswith(("<", ">")):
+            return [self._pass(line) for line in _each(" ".join([verb, *words]))][-1]
+        if verb[0] in "+-":
+            self.now_ns += round(float(verb) * SECOND_NS)
             due_ns = self.sequences.next_deadline_ns
             if due_ns is not None and due_ns <= self.now_ns:
                 self.sequences.expire(self.now_ns)
@@ -184,26 +114,24 @@ class Script:
             self.sequences.snapshot_proven(int(words[0]) * SECOND_NS, self.now_ns)
         else:
             assert verb == "vouch", verb
-            segment = words[1].removeprefix("seg:") if len(words) > 1 else None
-            first, last = span(words[0])
-            assert last is not None
-            self.sequences.vouch(self.channel, segment, first, last, self.now_ns)
+            vouched = Words(words)
+            fields = span(vouched.take())
+            segment = vouched.settings.get("seg")
+            self.sequences.vouch(
+                self.channel, segment, fields["from_seq"], fields["to_seq"], self.now_ns
+            )
         return None
 
-    def _pass(self, verb: str, words: list[str]) -> bool | None:
-        event_ = event(words, self.now_ns, outbound=verb == ">", channel=self.channel)
-        if verb == "<":
-            return self.sequences.accept(event_, self.now_ns)
-        self.sequences.sent(event_, self.now_ns)
-        return None
+    def _pass(self, line: str) -> bool | None:
+        event_ = event(line, self.now_ns, self.channel)
+        if event_.outbound:
+            self.sequences.sent(event_, self.now_ns)
+            return None
+        return self.sequences.accept(event_, self.now_ns)
 
-    def _check(self, words: list[str], line: str) -> None:
-        channel, segment = self.channel, None
-        for word in [word for word in words if ":" in word]:
-            words.remove(word)
-            key, _, value = word.partition(":")
-            channel, segment = (value, segment) if key == "on" else (channel, value)
-        numbering = self.sequences.get(channel, segment)
+    def _check(self, words: Words, line: str) -> None:
+        channel = words.settings.get("on", self.channel)
+        numbering = self.sequences.get(channel, words.settings.get("seg"))
         assert numbering is not None, line
         readings: dict[str, Callable[[], object]] = {
             "next": lambda: numbering.next_expected,
@@ -222,7 +150,7 @@ class Script:
                 [span for span in [self.sequences.peer_lacks(channel)] if span]
             ),
         }
-        for name, value in zip(words[::2], words[1::2], strict=True):
+        for name, value in zip(words.rest[::2], words.rest[1::2], strict=True):
             assert str(readings[name]()) == value, f"{line}: {name} is {readings[name]()}"
 
 

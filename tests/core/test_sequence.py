@@ -38,7 +38,7 @@ def test_rule(name: str, channel: str | None) -> None:
 
 def test_r16_not_applied_uses_up_its_number_only() -> None:
     """R16 is about our requests; ``core.orders`` acts on it."""
-    script = Script(BOUNDED).run("< 1..4")
+    script = Script(BOUNDED).run("< #1-4")
     event_ = NotApplied(session="s", event_ns=0, ingest_ns=0, seq=5, from_seq=7, count=2)
     assert script.sequences.accept(event_, 0)
     script.run("? next 6 open none")
@@ -48,12 +48,12 @@ def test_r18_attempts_are_counted_in_a_window_and_alert_before_the_limit() -> No
     script = Script(BOUNDED, Limits(attempts_max=3, attempts_window_ns=10_000_000_000))
     script.run(
         """
-        > logon 1
-        < logon 1
-        < 5                   ! gap_opened
-        @ 4
+        > logon #1
+        < logon #1
+        < #5                  ! gap_opened
+        +4 tick
         > resend 2-4          ! resend_begun
-        @ 9
+        +5 tick
         > resend 2-4          ! resend_begun attempts_near_limit
         """.replace("resend_begun attempts_near_limit", "attempts_near_limit resend_begun")
     )
@@ -62,12 +62,12 @@ def test_r18_attempts_are_counted_in_a_window_and_alert_before_the_limit() -> No
     assert script.sequences.attempts(9_999_999_999) == 4
     assert script.sequences.attempts(10_000_000_000) == 3
     assert script.sequences.attempts(11_000_000_000) == 3
-    script.run("@ 18")
+    script.run("+9 tick")
     assert script.sequences.attempts(script.now_ns) == 2
     script.run(
         """
         > resend 2-4          ! attempts_near_limit resend_begun
-        @ 60                  ! resend_timed_out resend_timed_out resend_timed_out resend_timed_out
+        +42 tick              ! resend_timed_out resend_timed_out resend_timed_out resend_timed_out
         """
     )
     assert script.sequences.attempts(script.now_ns) == 0
@@ -76,16 +76,16 @@ def test_r18_attempts_are_counted_in_a_window_and_alert_before_the_limit() -> No
 def test_r18_a_logon_of_the_venue_alone_counts_as_ours() -> None:
     """A drop-copy log may hold one direction only."""
     script = Script(BOUNDED, Limits(attempts_max=2))
-    script.run("< logon 1\n< logon 2   ! attempts_near_limit")
+    script.run("< logon #1\n< logon #2  ! attempts_near_limit")
 
 
 def test_r18_each_connection_has_its_own_budget() -> None:
     script = Script(BOUNDED, Limits(attempts_max=2))
     script.run(
         """
-        > logon 1
-        > logon 1 on:dc
-        > logon 2             ! attempts_near_limit
+        > logon #1
+        dc> logon #1
+        > logon #2            ! attempts_near_limit
         """
     )
     attempts = script.sequences.attempts
@@ -93,13 +93,13 @@ def test_r18_each_connection_has_its_own_budget() -> None:
 
 
 def test_limits_follow_the_policy() -> None:
-    script = Script(BOUNDED).run("< 1..4\n< 9 ! gap_opened")
+    script = Script(BOUNDED).run("< #1-4\n< #9 ! gap_opened")
     script.sequences.set_limits(Limits(resend_timeout_ns=5_000_000_000))
-    script.run("> resend 5-8 ! resend_begun\n@ 5 ! resend_timed_out")
+    script.run("> resend 5-8 ! resend_begun\n+5 tick ! resend_timed_out")
     script.sequences.set_venue(VENUES["unbounded"])
-    script.run("< fill 5 20 dup ! resend_completed gap_closed\n? next 20")
-    script.run("< 1 on:dc\n< 9 on:dc ! gap_opened\n> resend 2-4 on:dc ! resend_begun")
-    script.run("< fill 2 9 dup on:dc ! resend_completed gap_closed")
+    script.run("< fill #5 20 dup ! resend_completed gap_closed\n? next 20")
+    script.run("dc< #1\ndc< #9 ! gap_opened\ndc> resend 2-4 ! resend_begun")
+    script.run("dc< fill #2 9 dup ! resend_completed gap_closed")
 
 
 @pytest.mark.parametrize(
@@ -126,27 +126,27 @@ def test_r18_a_venues_own_limits_are_in_force_where_they_are_stricter(
 
 
 def test_parked_fills_are_bounded_and_what_is_dropped_stays_missing() -> None:
-    script = Script(BOUNDED).run("< 1")
+    script = Script(BOUNDED).run("< #1")
     for at in range(10, 10 + 10 * (PARKED_MAX + 1), 10):
-        script.run(f"< fill {at} {at + 10} => ignored ! gap_opened")
+        script.run(f"< fill #{at} {at + 10} => ignored ! gap_opened")
     last = 10 * (PARKED_MAX + 1)
-    script.run(f"< fill 2 10\n? next {last} open none".replace("\n?", " ! gap_closed\n?"))
+    script.run(f"< fill #2 10\n? next {last} open none".replace("\n?", " ! gap_closed\n?"))
 
 
 def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
     sequences = Sequences(BOUNDED)
     for i in range(SOURCES_MAX):
-        assert sequences.accept(event(["1", f"seg:{i}"], 0, outbound=False), 0)
+        assert sequences.accept(event(f"< #1 seg={i}"), 0)
     assert not parked(sequences)
-    for word in ("1", "7"):
-        assert sequences.accept(event([word, "seg:over", "on:DC"], 0, outbound=False), 0)
+    for seq in (1, 7):
+        assert sequences.accept(event(f"DC< #{seq} seg=over"), 0)
     for i in range(SOURCES_MAX + 1):
-        sequences.sent(event(["1", f"seg:{i}"], 0, outbound=True), 0)
-        sequences.sent(event(["logon", "1", f"on:{i}"], 0, outbound=True), 0)
+        sequences.sent(event(f"> #1 seg={i}"), 0)
+        sequences.sent(event(f"{i}> logon #1"), 0)
     assert sequences.attempts(0, "0") == 1
     assert sequences.attempts(0, str(SOURCES_MAX)) == 0
     assert sum(kind == "outbound" for kind, *_ in sequences.dump()) == SOURCES_MAX
-    sequences.sent(event(["resend", "1-2", "seg:over"], 0, outbound=True), 0)
+    sequences.sent(event("> resend 1-2 seg=over"), 0)
     assert [(found.kind, found.about) for found in sequences.findings] == [("gaps_full", "DC")]
     assert parked(sequences)
     assert sequences.get(None, "over") is None
@@ -155,16 +155,16 @@ def test_numberings_are_bounded_and_the_session_is_told_to_park() -> None:
 def test_readings_of_the_session_add_up_its_sources() -> None:
     script = Script(BOUNDED).run(
         """
-        < 1..4
-        @ 2
-        < 10                  ! gap_opened
-        @ 1
-        < 1..4 on:dc
-        < 7 on:dc             ! gap_opened
-        < 6 dup on:dc
-        < reset 9 on:dc       ! unrecoverable
-        @ 3
-        < 12 on:dc            ! gap_opened
+        < #1-4
+        +2 tick
+        < #10                 ! gap_opened
+        -1 tick
+        dc< #1-4
+        dc< #7                ! gap_opened
+        dc< #6 dup
+        dc< reset 9           ! unrecoverable
+        +2 tick
+        dc< #12               ! gap_opened
         """
     )
     sequences = script.sequences
@@ -179,7 +179,7 @@ def test_readings_of_the_session_add_up_its_sources() -> None:
 
 
 def test_replay_rate_and_time_to_drain_follow_the_answer() -> None:
-    script = Script(BOUNDED).run("< 1..4\n< 105 ! gap_opened\n> resend 5-104 ! resend_begun")
+    script = Script(BOUNDED).run("< #1-4\n< #105 ! gap_opened\n> resend 5-104 ! resend_begun")
     numbering = script.sequences.get(None)
     assert numbering is not None
 
@@ -187,36 +187,37 @@ def test_replay_rate_and_time_to_drain_follow_the_answer() -> None:
         return numbering.recovery.rate_per_s, numbering.drain_ms
 
     assert progress() == (None, None)
-    script.run("< 5 dup")
+    script.run("< #5 dup")
     assert progress() == (None, None)
-    script.run("@ 2\n< fill 6 25 dup")
+    script.run("+2 tick\n< fill #6 25 dup")
     assert progress() == (10, 8_000)
-    script.run("< fill 25 105 dup ! resend_completed gap_closed")
+    script.run("< fill #25 105 dup ! resend_completed gap_closed")
     assert progress() == (50, 0)
 
 
 def test_numbers_that_come_back_unasked_have_a_rate_too() -> None:
     numbering = (
-        Script(BOUNDED).run("< 1..4\n< 8 ! gap_opened\n< 5 dup\n@ 1\n< 6 dup").sequences.get(None)
+        Script(BOUNDED)
+        .run("< #1-4\n< #8 ! gap_opened\n< #5 dup\n+1 tick\n< #6 dup")
+        .sequences.get(None)
     )
     assert numbering is not None
     assert numbering.recovery.rate_per_s == 2
 
 
 def test_a_source_without_numbers_is_complete_as_it_speaks() -> None:
-    Script(BOUNDED).run("@ 3\n< unnumbered\n? complete 3 next 0 open none")
+    Script(BOUNDED).run("+3 tick\n< heartbeat\n? complete 3 next 0 open none")
 
 
 def test_findings_say_which_numbers_of_which_segment() -> None:
     sequences = Sequences(BOUNDED, Limits(attempts_max=9))
     for line in (
-        "< 1", "< 9", "> resend 2-8", "< 2 dup", "< 5 dup", "< fill 3 9 dup",
-        "< 13", "> resend 10-12", "> resend 10-",
-        "> logon 9 expects 11", "< logon 15 expects 10", "< logon 1 reset",
+        "< #1", "< #9", "> resend 2-8", "< #2 dup", "< #5 dup", "< fill #3 9 dup",
+        "< #13", "> resend 10-12", "> resend 10-",
+        "> logon #9 expects=11", "< logon #15 expects=10", "< logon #1 reset",
     ):  # fmt: skip
-        direction, *words = line.split()
-        hear = sequences.sent if direction == ">" else sequences.accept
-        hear(event([*words, "seg:a"], 0, outbound=direction == ">"), 0)
+        hear = sequences.sent if line.startswith(">") else sequences.accept
+        hear(event(f"{line} seg=a"), 0)
     assert [finding.detail for finding in sequences.findings] == [
         f"{detail} (segment a)"
         for detail in (

@@ -355,7 +355,7 @@ class Place:
         self.room = "desk" if source in {"control", "parents"} else "stream"
         self.outbound = source.endswith(">")
         name = source.rstrip("<>")
-        self.channel = None if name == "entry" else name
+        self.channel = None if name in {"entry", ""} else name
 
 
 def merged(document: Fields, settings: dict[str, str]) -> Fields:
@@ -379,7 +379,8 @@ def _status(fields: Fields) -> str:
 
 _TEXTS: Final = frozenset({
     "qty", "price", "order_qty", "cum_qty", "leaves_qty", "last_qty", "last_px", "mid",
-    "order_id", "cl_ord_id", "exec_id", "exec_ref_id", "parent_id",
+    "order_id", "cl_ord_id", "exec_id", "exec_ref_id", "parent_id", "ref_msg_type",
+    "segment",
 })  # fmt: skip
 """Fields that are text even where they look like numbers."""
 _OBSERVED: Final = frozenset({
