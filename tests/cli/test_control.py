@@ -142,9 +142,9 @@ def test_safe_mode_and_attestation_go_where_the_session_is(run: Run, broker: Emb
 
 def test_an_attested_range_and_order_are_settled(run: Run, broker: Embedded) -> None:
     """R17: numbers that a reset skipped are vouched for, and an order works no longer."""
-    args = ("--from-seq", 2, "--to-seq", 9, "--order", "V1")
+    args = ("--from-seq", 2, "--to-seq", 9, "--order", "V1", "--retire-channel", "DC9")
     done = run("attest", "--session", "EQ-1", *WHY, *args, "--bootstrap-servers", broker.address)
-    assert "entry 2 to 9 and V1 not working vouched for by j.doe" in done.stdout
+    assert "entry 2 to 9 and V1 not working and DC9 retired vouched for by j.doe" in done.stdout
     [attestation] = [event for events in published(broker).values() for event in events]
     partition = Partition()
     at = {"session": "EQ-1", "event_ns": 0, "ingest_ns": 0}
@@ -152,11 +152,14 @@ def test_an_attested_range_and_order_are_settled(run: Run, broker: Embedded) -> 
     lost = [
         {"type": "execution_report", "seq": 1, "order_id": "V1", "cum_qty": "0", **report, **at},
         {"type": "sequence_reset", "new_seq": 10, **at},
+        {"type": "heartbeat", "channel": "DC9", **at},
     ]
     fold(partition, *(msgspec.convert(event, Event) for event in lost))
     truth = partition.sessions["EQ-1"].truth
     assert (truth.sequences.unrecoverable, truth.orders.working(venue=False)) == (8, ["V1"])
+    assert len(truth.summary(0, 0).required) == 2
     fold(partition, attestation)
+    assert len(truth.summary(0, 0).required) == 1
     assert (truth.sequences.unrecoverable, truth.orders.working(venue=False)) == (0, [])
 
 

@@ -250,6 +250,14 @@ def attest(  # noqa: PLR0913 - one parameter an option
             " repeatable.",
         ),
     ] = None,
+    retire_channel: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="ID",
+            show_default=False,
+            help="Drop-copy channel that is gone: not required until it is heard again; repeatable.",
+        ),
+    ] = None,
     bootstrap_servers: BootstrapServers = None,
     topic_prefix: TopicPrefix = None,
     as_json: AsJson = False,
@@ -258,11 +266,13 @@ def attest(  # noqa: PLR0913 - one parameter an option
 
     Say which numbers carried nothing that matters, and which orders work nowhere: ask the venue
     first. Who, when and why stay in the episode's record. An attestation that names neither numbers
-    nor orders vouches for the session as it stands: it releases one that is parked.
+    nor orders nor channels vouches for the session as it stands: it releases one that is parked.
 
         reconverge attest --session EQ-1 --from-seq 6 --to-seq 7 --reason "ticket 42" --actor me
 
         reconverge attest --session EQ-1 --order V00015 --reason "told by phone" --actor me
+
+        reconverge attest --session EQ-1 --retire-channel DC2 --reason "a typing error" --actor me
     """
     if session == BROADCAST:
         leave(Exit.USAGE, ["an attestation names one session"])
@@ -277,6 +287,7 @@ def attest(  # noqa: PLR0913 - one parameter an option
         from_seq=from_seq,
         to_seq=to_seq,
         orders_not_working=tuple(order or ()),
+        channels_retired=tuple(retire_channel or ()),
     )
     _act(
         event,
@@ -304,4 +315,6 @@ def _vouched(event: Attestation) -> str:
         parts.append(f"{source}{segment} {event.from_seq} to {event.to_seq}")
     if event.orders_not_working:
         parts.append(f"{', '.join(event.orders_not_working)} not working")
+    if event.channels_retired:
+        parts.append(f"{', '.join(event.channels_retired)} retired")
     return " and ".join(parts) or "the session as it stands"

@@ -199,9 +199,7 @@ class Truth:
 
     def attest(self, event: Attestation, now_ns: int) -> None:
         """An operator vouches for what no replay can prove (R17)."""
-        if event.from_seq is None or event.to_seq is None:
-            self._vouched()
-        else:
+        if event.from_seq is not None and event.to_seq is not None:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
         for channel in event.channels_retired:
             if not self.sources.retire(channel):
@@ -210,11 +208,13 @@ class Truth:
         self._report(event.event_ns)
         self.recoveries += 1
         self._weigh(event.event_ns, now_ns)
-        self._unpark("attested")
+        if event.from_seq is None and not event.orders_not_working and not event.channels_retired:
+            self._vouched()
         self._note("attested", f"{event.actor}: {event.reason}", event.event_ns)
 
     def _vouched(self) -> None:
-        """Without a range an attestation is for the whole session, up to now."""
+        """An attestation that names nothing is for the whole session, up to now."""
+        self._unpark("attested")
         self.set_aside = 0
         self.sources.vouched()
         self.sequences.attested()
