@@ -47,6 +47,26 @@ class ParentOrder(Envelope, tag="parent_order", frozen=True, kw_only=True):
             "Daily volatility of the instrument, basis points; bounds the catch-up.",
         ),
     ] = None
+    total_qty: Annotated[
+        QuantityText | None,
+        says("Quantity over all sessions; null where the parent has this session alone."),
+    ] = None
+    arrival_spread: Annotated[DecimalText | None, says("Quoted spread at arrival.")] = None
+    limit_price: Annotated[
+        DecimalText | None, says("Limit of the parent: shares beyond it could not trade.")
+    ] = None
+    participation: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None, says("Planned share of the market's volume.")
+    ] = None
+    urgency: Annotated[Text | None, says("The desk's own label; parents are matched by it.")] = None
+    adv_qty: Annotated[QuantityText | None, says("Average daily volume. Units a day.")] = None
+    bucket: Annotated[Text | None, says("Liquidity bucket of the instrument.")] = None
+    decision_mid: Annotated[DecimalText | None, says("Mid when it was decided on.")] = None
+    decision_ns: Annotated[
+        EventTime | None, says("When it was decided on, before it arrived. Nanoseconds, UTC.")
+    ] = None
+    multiplier: Annotated[QuantityText | None, says("Contract multiplier; null is 1.")] = None
+    currency: Annotated[Text | None, says("Quote currency.")] = None
     schedule: Annotated[
         tuple[SchedulePoint, ...],
         says("Target, ascending in time and quantity; any other order is refused."),
@@ -74,6 +94,16 @@ class ParentDone(Envelope, tag="parent_done", frozen=True, kw_only=True):
     """A parent order ended (filled, cancelled, expired)."""
 
     parent_id: Annotated[Text, says("Id of the parent.")]
+    mid: Annotated[DecimalText | None, says("Mid price at the end.")] = None
+    reason: Annotated[
+        Literal["filled", "cancelled", "expired", "limit", "other"] | None, says("How it ended.")
+    ] = None
+    executed_qty: Annotated[QuantityText | None, says("Executed, as the desk has it: a check.")] = (
+        None
+    )
+    fees: Annotated[
+        DecimalText | None, says("Fees of the whole parent, quote currency; positive is paid.")
+    ] = None
 
 
 class ProfileAck(Envelope, tag="profile_ack", frozen=True, kw_only=True):

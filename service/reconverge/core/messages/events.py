@@ -57,6 +57,12 @@ OrdStatus = Literal[
 ]  # fmt: skip
 """FIX OrdStatus (39) by name."""
 
+Intent = Literal["scheduled", "catch_up", "repost", "unwind", "other"]
+"""Why a router sent an order, as far as costs are told apart by it."""
+
+CancelIntent = Literal["defensive", "strategy"]
+"""Why a router cancelled: because it could not see, or because it wanted to."""
+
 Liquidity = Literal["added", "removed", "auction"]
 """FIX LastLiquidityInd (851) by name, as far as it says who waited."""
 
@@ -93,19 +99,12 @@ class StreamEvent(Envelope, frozen=True, kw_only=True):
 # -- Orders: requests we send ----------------------------------------------------------------------
 
 
-class NewOrder(StreamEvent, tag="new_order", frozen=True, kw_only=True):
-    """A new order left us for the venue (FIX D). In flight until the venue answers."""
+class Decision(StreamEvent, frozen=True, kw_only=True):
+    """What a request carries that the router decided on: what it knew then, and why it acted.
 
-    cl_ord_id: Annotated[Text, says("Our id of the order (FIX 11).")]
-    parent_id: Annotated[Text | None, says("Parent order this child works for.")] = None
-    symbol: Annotated[Text, says("Instrument.")]
-    side: Annotated[Side, says("Direction; sell short and its variants count as sell.")]
-    qty: Annotated[QuantityText, says("Order quantity, in the instrument's units.")]
-    price: Annotated[DecimalText | None, says("Limit price; null for a market order.")] = None
-    persistent: Annotated[
-        bool,
-        says("Survives the venue's cancel-on-disconnect (good-till-cancel, say). R26."),
-    ] = False
+    Each may be null, which means unknown; docs/contract.md says what a figure becomes without it.
+    """
+
     decision_ns: Annotated[EventTime | None, says("When the router decided. Nanoseconds, UTC.")] = (
         None
     )
@@ -118,9 +117,41 @@ class NewOrder(StreamEvent, tag="new_order", frozen=True, kw_only=True):
         None
     )
     spread: Annotated[DecimalText | None, says("Quoted spread at decision, in price units.")] = None
+    intent: Annotated[
+        Intent | None, says("Why the router sent it; phases of a recovery are then stated.")
+    ] = None
 
 
-class ReplaceRequest(StreamEvent, tag="replace_request", frozen=True, kw_only=True):
+class NewOrder(Decision, tag="new_order", frozen=True, kw_only=True):
+    """A new order left us for the venue (FIX D). In flight until the venue answers."""
+
+    cl_ord_id: Annotated[Text, says("Our id of the order (FIX 11).")]
+    parent_id: Annotated[Text | None, says("Parent order this child works for.")] = None
+    symbol: Annotated[Text, says("Instrument.")]
+    side: Annotated[Side, says("Direction; sell short and its variants count as sell.")]
+    qty: Annotated[QuantityText, says("Order quantity, in the instrument's units.")]
+    price: Annotated[DecimalText | None, says("Limit price; null for a market order.")] = None
+    persistent: Annotated[
+        bool,
+        says("Survives the venue's cancel-on-disconnect (good-till-cancel, say). R26."),
+    ] = False
+    intent_id: Annotated[
+        Text | None,
+        says(
+            "One intention that several orders may serve: its fills beyond the first"
+            " order's quantity are duplicates."
+        ),
+    ] = None
+    repost_of: Annotated[
+        Text | None, says("Client order id, cancelled, whose place in the queue it takes anew.")
+    ] = None
+    cap_applied: Annotated[
+        Annotated[float, Meta(ge=0, le=1)] | None,
+        says("Cap that the router really applied, its own safe cap included."),
+    ] = None
+
+
+class ReplaceRequest(Decision, tag="replace_request", frozen=True, kw_only=True):
     """A request to replace an order left us (FIX G). Takes effect only when confirmed (R21)."""
 
     cl_ord_id: Annotated[Text, says("Id of this request; the order's id once confirmed (FIX 11).")]
@@ -136,6 +167,10 @@ class CancelRequest(StreamEvent, tag="cancel_request", frozen=True, kw_only=True
     cl_ord_id: Annotated[Text, says("Id of this request (FIX 11).")]
     orig_cl_ord_id: Annotated[Text, says("Id of the order to cancel (FIX 41).")]
     order_id: Annotated[Text | None, says("Venue's order id, where known (FIX 37).")] = None
+    intent: Annotated[CancelIntent | None, says("Why the router cancelled.")] = None
+    decision_ns: Annotated[EventTime | None, says("When the router decided. Nanoseconds, UTC.")] = (
+        None
+    )
 
 
 class MassCancelRequest(StreamEvent, tag="mass_cancel_request", frozen=True, kw_only=True):
@@ -146,6 +181,10 @@ class MassCancelRequest(StreamEvent, tag="mass_cancel_request", frozen=True, kw_
 
     cl_ord_id: Annotated[Text, says("Id of this request (FIX 11).")]
     symbol: Annotated[Text | None, says("Only orders in this instrument; null for all.")] = None
+    intent: Annotated[CancelIntent | None, says("Why the router cancelled.")] = None
+    decision_ns: Annotated[EventTime | None, says("When the router decided. Nanoseconds, UTC.")] = (
+        None
+    )
 
 
 class UnmodelledRequest(StreamEvent, tag="unmodelled_request", frozen=True, kw_only=True):
@@ -221,6 +260,10 @@ class ExecutionReport(OrderReport, tag="execution_report", frozen=True, kw_only=
         None
     )
     spread: Annotated[DecimalText | None, says("Quoted spread at the fill, in price units.")] = None
+    queue_ahead: Annotated[
+        QuantityText | None,
+        says("Quantity ahead of it in the book, when acknowledged, replaced or cancelled."),
+    ] = None
     text: Annotated[FreeText | None, says("Free text (FIX 58).")] = None
 
 
@@ -312,6 +355,9 @@ class Logon(StreamEvent, tag="logon", frozen=True, kw_only=True):
     venue: Annotated[
         Text | None,
         says("Venue profile the session follows from here on; null keeps the one in force."),
+    ] = None
+    session_type: Annotated[
+        Text | None, says("Kind of session, as the desk names it; slices go by it.")
     ] = None
 
 
