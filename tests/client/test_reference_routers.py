@@ -3,7 +3,6 @@
 import json
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,9 +10,8 @@ from queue import Queue
 from typing import Any
 
 import pytest
-from confluent_kafka import Producer
 
-from tests.client.test_book import S, cap, raw
+from tests.client.heartbeats import Service
 from tests.client.vectors import FOLDER, vectors
 from tests.kafka.broker import KafkaCluster
 
@@ -30,12 +28,12 @@ Command = list[str | Path]
 def commands(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Command]:
     """How to start each router, built with warnings as errors."""
     out = tmp_path_factory.mktemp("routers")
-    provision = [ROOT / "tools" / "provision", "routers"]
+    provision: Command = [ROOT / "tools" / "provision", "routers"]
     jars = subprocess.run(provision, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    javac = ["javac", "-Xlint:all", "-Werror", "-cp", f"{jars}/*", "-d", out]
+    javac: Command = ["javac", "-Xlint:all", "-Werror", "-cp", f"{jars}/*", "-d", out]
     subprocess.run([*javac, CLIENTS / "java" / "Router.java"], check=True)
     router = out / "router"
-    cpp = ["g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-o", router]
+    cpp: Command = ["g++", "-std=c++17", "-O1", "-Wall", "-Wextra", "-Werror", "-o", router]
     libraries = ["-lrdkafka++", "-lrdkafka", "-pthread"]
     subprocess.run([*cpp, CLIENTS / "cpp" / "router.cpp", *libraries], check=True)
     return {"java": ["java", "-Xmx128m", "-cp", f"{jars}/*:{out}", "Router"], "cpp": [router]}
@@ -100,38 +98,6 @@ def following(command: Command, *words: str) -> Iterator[Following]:
             process.kill()
 
 
-class Service:
-    """Heartbeats of one session, in a thread, until stopped."""
-
-    def __init__(self, bootstrap: str, topic: str) -> None:
-        self._producer = Producer({"bootstrap.servers": bootstrap, "log_level": 0})
-        self._topic = topic
-        self._sequence = 0
-        self._stopped = threading.Event()
-
-    def say(self, value: float, age_s: float = 0.0) -> None:
-        self._sequence += 1
-        now_ns = time.time_ns() - int(age_s * S)
-        said = raw(cap("A", epoch=3, sequence=self._sequence, cap=value, now_ns=now_ns))
-        timestamp = now_ns // 1_000_000
-        self._producer.produce(self._topic, said, b"A", timestamp=timestamp)
-        self._producer.flush(30)
-
-    @contextmanager
-    def beating(self, value: float) -> Iterator[None]:
-        self._stopped.clear()
-
-        def beat() -> None:
-            while not self._stopped.wait(0.3):
-                self.say(value)
-
-        thread = threading.Thread(target=beat)
-        thread.start()
-        yield
-        self._stopped.set()
-        thread.join()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("language", ["java", "cpp"])
 def test_it_follows_a_real_kafka_and_is_safe_without(
@@ -145,7 +111,7 @@ def test_it_follows_a_real_kafka_and_is_safe_without(
         kafka.create_topic("caps", partitions=3)
         service = Service(kafka.bootstrap, "caps")
         for age_s in (3_600.0, 60.0, 4.0):  # what is too old to look back at, and what is not
-            service.say(0.9, age_s)
+            service.say(0.9, age_s=age_s)
         router.until(lambda line: line["why"] in {"expired", "never_heard"})
 
         with service.beating(0.4):

@@ -255,7 +255,7 @@ def attest(  # noqa: PLR0913 - one parameter an option
         typer.Option(
             metavar="ID",
             show_default=False,
-            help="Drop-copy channel that is gone: not required until it is heard again; repeatable.",
+            help="Drop-copy channel that is gone, until it is heard again; repeatable.",
         ),
     ] = None,
     bootstrap_servers: BootstrapServers = None,

@@ -72,7 +72,7 @@ class Acknowledger:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_LAST_S):
                     await self._send()
-                    await self._stop()
+            await self._stop()
 
     async def _send(self) -> bool:
         """Send all that waits, of each session the newest last. Returns whether that worked."""

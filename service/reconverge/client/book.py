@@ -131,8 +131,10 @@ class CapBook:
         """Records that were not above what was known (C3)."""
         safe = safe or SafeCap()
         self._safe_cap, self._safe_participation = float(safe.cap), float(safe.participation_max)
-        self._wall_ns = wall_ns
-        self._monotonic_ns = monotonic_ns
+        self.wall_ns = wall_ns
+        """This machine's clock, to be compared with the service's."""
+        self.monotonic_ns = monotonic_ns
+        """The clock on which lives are counted."""
         self._entries: dict[str, _Entry] = {}
         self._ends: list[tuple[int, str]] = []
         self._awaited: dict[str, int] = {}
@@ -156,7 +158,7 @@ class CapBook:
         return record.session
 
     def _keep(self, record: CapRecord, raw: bytes, known: _Entry | None) -> None:
-        now_ns = self._monotonic_ns()
+        now_ns = self.monotonic_ns()
         life = self._life(record, now_ns, known)
         entry = _Entry(record, raw, now_ns, life)
         entry.show(record, known)
@@ -178,7 +180,7 @@ class CapBook:
         if publish_ns is None or publish_ns >= end_ns:
             return _Life(0, 0)
         grant_ns = min(end_ns - publish_ns, _GRANT_NS_MAX)
-        wall_ns = self._wall_ns()
+        wall_ns = self.wall_ns()
         if publish_ns - wall_ns >= grant_ns:
             return _Life(0, grant_ns, Why.CLOCK_BEHIND)
         life_ns = min(end_ns - wall_ns, grant_ns)
@@ -195,7 +197,7 @@ class CapBook:
         entry = self._entries.get(session)
         if entry is None:
             return self._own(session, Why.NEVER_HEARD)
-        lived_ns = self._monotonic_ns() - entry.received_ns
+        lived_ns = self.monotonic_ns() - entry.received_ns
         if lived_ns < entry.life_ns:
             if symbol is None:
                 return entry.view
@@ -228,7 +230,7 @@ class CapBook:
 
     def ended(self) -> list[str]:
         """Sessions whose cap has ended, none newer having come, since this was last asked."""
-        now_ns = self._monotonic_ns()
+        now_ns = self.monotonic_ns()
         found = []
         while self._ends and self._ends[0][0] <= now_ns:
             at_ns, session = heappop(self._ends)

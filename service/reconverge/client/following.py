@@ -5,7 +5,6 @@ nor aiokafka's consumer says anything by itself.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, Final
@@ -41,6 +40,8 @@ _SKEW_WINDOW_NS: Final = 30_000_000_000
 """The least of what the caps of this window and the one before it show is the skew."""
 _SKEW_TOLD_NS: Final = 500_000_000
 """A skew that is logged: NTP keeps clocks within a hundredth of this."""
+
+_NS_PER_MS: Final = 1_000_000
 
 _DEFAULTS: Final = {"request_timeout_ms": _REQUEST_MS, "metadata_max_age_ms": _METADATA_MS}
 
@@ -159,7 +160,7 @@ class Follower:
         if self._lookback_s is None:
             await consumer.seek_to_beginning()
             return
-        begin_ms = max(0, int((time.time() - self._lookback_s) * 1_000))
+        begin_ms = max(0, self._book.wall_ns() // _NS_PER_MS - int(self._lookback_s * 1_000))
         found = await consumer.offsets_for_times(dict.fromkeys(self._ends, begin_ms))
         for partition, end in self._ends.items():
             there = found[partition]
@@ -176,7 +177,7 @@ class Follower:
 
     def _take(self, record: "ConsumerRecord[bytes, bytes]", *, live: bool) -> None:
         self.records += 1
-        self.record_ns = time.monotonic_ns()
+        self.record_ns = self._book.monotonic_ns()
         unreadable = self._book.unreadable
         session = self._book.offer(record.value, record.key)
         if session is not None:
@@ -190,7 +191,7 @@ class Follower:
     def _note_skew(self, session: str, now_ns: int) -> None:
         published_ns = self._book.publish_ns(session)
         if published_ns is not None:
-            self.skew.note(time.time_ns() - published_ns, now_ns)
+            self.skew.note(self._book.wall_ns() - published_ns, now_ns)
             skew_ns = self.skew.ns or 0
             if abs(skew_ns) > _SKEW_TOLD_NS:
                 log.warning(

@@ -6,7 +6,6 @@ back to its own.
 """
 
 import asyncio
-import time
 from threading import Event, Thread
 from typing import Final, Self
 
@@ -97,7 +96,7 @@ class CapSubscription:
         follower, told = self._follower, self._acknowledger
         age_ns = None
         if follower.record_ns is not None:
-            age_ns = time.monotonic_ns() - follower.record_ns
+            age_ns = self.book.monotonic_ns() - follower.record_ns
         return Health(
             connected=self.book.connected,
             trouble=follower.trouble,

@@ -38,15 +38,20 @@ OBSERVED: Final = frozenset({
     Disconnect, HeartbeatMissed, GatewaySwitched, GapOpened, ResendCompleted,
 })  # fmt: skip
 """What our own side observes of a source: no word of the source itself."""
+SPECIAL: Final = OBSERVED | {Logon, Logout}
+"""What says more of a source than that it is alive."""
+
+
+_PULSE: Final = (
+    "heard_ns", "newer_ns", "newest_event_ns", "newest_heard_ns", "age_ns", "low_ns",
+    "low_until_ns", "lows",
+)  # fmt: skip
 
 
 class Pulse:
     """What was heard of one numbering of a source, by the core's clock unless said."""
 
-    __slots__ = (
-        "age_ns", "heard_ns", "low_ns", "low_until_ns", "lows", "newer_ns", "newest_event_ns",
-        "newest_heard_ns",
-    )  # fmt: skip
+    __slots__ = _PULSE
 
     def __init__(self) -> None:
         self.heard_ns = NEVER
@@ -70,7 +75,7 @@ class Pulse:
         ``OFFSET_BUCKETS``."""
 
     def newer(self, event_ns: int, now_ns: int) -> None:
-        """It said something newer, of this event time."""
+        """It said something newer, of this event time. ``Sources.heard`` has the usual case."""
         self.newer_ns = now_ns
         if event_ns < self.newest_event_ns:
             if now_ns - self.newest_heard_ns < OFFSET_WINDOW_NS:
@@ -96,14 +101,14 @@ class Pulse:
         return self.age_ns - min([self.age_ns, self.low_ns, *lows])
 
     def dump(self) -> list[Any]:
-        """Its state as JSON values, in the order of ``__slots__``."""
-        return [getattr(self, name) for name in Pulse.__slots__]
+        """Its state as JSON values, in the order of ``_PULSE``."""
+        return [getattr(self, name) for name in _PULSE]
 
     @classmethod
     def load(cls, row: list[Any]) -> "Pulse":
         """Inverse of ``dump``."""
         pulse = cls()
-        for name, value in zip(Pulse.__slots__, row, strict=True):
+        for name, value in zip(_PULSE, row, strict=True):
             setattr(pulse, name, value)
         return pulse
 
@@ -138,12 +143,20 @@ class Source:
         self.logout_sent = False
         """Our logout is out. Until it logs on again."""
 
-    def logged_out(self) -> None:
-        """An orderly logout retires a channel. Where our side is never seen, any is orderly."""
-        if self.logout_sent or not self.ours_seen:
-            self.retired = "logout"
-        else:
-            self.down = True
+    def follow(self, event: StreamEvent) -> None:
+        """A newer word brings a channel back; a logon and a logout say more.
+
+        An orderly logout retires it. Where our side is never seen, any is orderly.
+        """
+        self.retired = ""
+        if type(event) is Logon:
+            self.heartbeat_ms = event.heartbeat_ms or self.heartbeat_ms
+            self.logout_sent = False
+        elif type(event) is Logout:
+            if self.logout_sent or not self.ours_seen:
+                self.retired = "logout"
+            else:
+                self.down = True
 
     def pulse(self, segment: str | None) -> Pulse | None:
         """Of one numbering; None before it was heard."""
@@ -260,31 +273,39 @@ class Sources:
 
     # -- inputs ---------------------------------------------------------------------------------
 
-    def heard(self, event: StreamEvent, now_ns: int, *, processed: bool) -> None:
+    def heard(self, event: StreamEvent, now_ns: int, processed: bool, special: bool) -> None:  # noqa: FBT001 - a keyword costs more
         """The venue, or our side of the connection, said something of a source.
 
-        ``processed``: its number was news, so that its content was used.
+        ``processed``: its number was news, so that its content was used. ``special``: it says
+        something of the session too.
         """
-        source = self.by_channel.get(event.channel) or self._open(event.channel)
-        if type(event) in OBSERVED:
+        source = self.by_channel.get(event.channel)
+        if source is None:
+            source = self._open(event.channel)
+        if special and type(event) in OBSERVED:
             if type(event) is Disconnect or type(event) is HeartbeatMissed:
                 source.down = True
             return
-        pulse = source.pulses.get(event.segment) or self._pulse(source, event.segment)
+        pulse = source.pulses.get(event.segment)
+        if pulse is None:
+            pulse = self._pulse(source, event.segment)
         pulse.heard_ns = now_ns
         source.down = False
         if processed and not event.poss_dup:
-            pulse.newer(event.event_ns, now_ns)
-            if source.retired:
-                source.retired = ""
-            if type(event) is Logon:
-                source.heartbeat_ms = event.heartbeat_ms or source.heartbeat_ms
-                source.logout_sent = False
-            elif type(event) is Logout:
-                source.logged_out()
+            event_ns = event.event_ns
+            if event_ns >= pulse.newest_event_ns and now_ns < pulse.low_until_ns:
+                pulse.newer_ns = pulse.newest_heard_ns = now_ns
+                pulse.newest_event_ns = event_ns
+                pulse.age_ns = age_ns = now_ns - event_ns
+                if age_ns < pulse.low_ns:
+                    pulse.low_ns = age_ns
+            else:
+                pulse.newer(event_ns, now_ns)
+            if special or source.retired:
+                source.follow(event)
 
     def sent(self, event: StreamEvent) -> None:
-        """We sent something to a source."""
+        """We sent something to a drop-copy channel."""
         source = self.by_channel.get(event.channel)
         if source is not None:
             source.ours_seen = True

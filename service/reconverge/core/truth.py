@@ -18,7 +18,7 @@ from reconverge.core.orders.snapshots import Snapshot
 from reconverge.core.parents import Backlog, Parents
 from reconverge.core.path import PATH_EVENTS, LinkState, Path
 from reconverge.core.sequences import Sequences
-from reconverge.core.sources import NEVER, Moment, Sources, SourceSummary, summarize
+from reconverge.core.sources import NEVER, SPECIAL, Moment, Sources, SourceSummary, summarize
 from reconverge.core.venue import Limits, Venue
 
 UNRESOLVED_MAX: Final = 20
@@ -29,7 +29,8 @@ class Truth:
     """One session's truth."""
 
     __slots__ = (
-        "event_ns", "limits", "notices", "orders", "parents", "parked", "path", "recoveries",
+        "_clip_ns", "event_ns", "limits", "notices", "orders", "parents", "parked", "path",
+        "recoveries",
         "recovery_failures", "safe_mode", "sequences", "session", "set_aside", "snapshot_ns",
         "sources", "venue", "venues",
     )  # fmt: skip
@@ -60,6 +61,7 @@ class Truth:
         attestation (R19). No replay can bring their content."""
         self.limits = Limits()
         """What the policy in force says of truth."""
+        self._clip_ns = self.limits.event_clip_ns
         self.safe_mode = False
         """The latch of the safe mode (operator or guardrail)."""
         self.parked: str | None = None
@@ -71,20 +73,22 @@ class Truth:
 
     def apply(self, event: StreamEvent, now_ns: int) -> None:  # noqa: C901 - a call costs more
         """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
-        if event.event_ns > now_ns + self.limits.event_clip_ns:
+        if event.event_ns - now_ns > self._clip_ns:
             event = self._clipped(event, now_ns)
         elif self.sources.ahead:
             self.sources.clock_right(event)
         sequences, orders, event_ns = self.sequences, self.orders, event.event_ns
+        special = type(event) in _SESSION_EVENTS
         if event_ns > self.event_ns:
             self.event_ns = event_ns
         if event.outbound:
             sequences.sent(event, now_ns)
-            self.sources.sent(event)
+            if event.channel is not None:
+                self.sources.sent(event)
             processed = True
         else:
             processed = sequences.accept(event, now_ns)
-            self.sources.heard(event, now_ns, processed=processed)
+            self.sources.heard(event, now_ns, processed, special)
             if self.path.up is None and event.channel is None:
                 self.path.heard(event)
         if sequences.findings:
@@ -96,7 +100,7 @@ class Truth:
             self._report(event_ns)
         if orders.snapshot_completed is not None:
             self._proven(orders.snapshot_completed, event_ns, now_ns)
-        if type(event) in _SESSION_EVENTS:
+        if special:
             self._follow(event)
 
     def _clipped(self, event: StreamEvent, now_ns: int) -> StreamEvent:
@@ -239,6 +243,7 @@ class Truth:
     def set_limits(self, limits: Limits) -> None:
         """What a policy sets of the bounds of truth: patience with resends, attempts allowed."""
         self.limits = limits
+        self._clip_ns = limits.event_clip_ns
         self.sequences.set_limits(limits)
 
     # -- readings -------------------------------------------------------------------------------
@@ -334,7 +339,7 @@ _PLAIN: Final = (
     "snapshot_ns", "venue",
 )  # fmt: skip
 
-_SESSION_EVENTS: Final = PATH_EVENTS | {MassStatusBegin, OtherMessage}
+_SESSION_EVENTS: Final = PATH_EVENTS | SPECIAL | {MassStatusBegin, OtherMessage}
 """Events that say something of the session, beside what they say of numbers and orders."""
 
 _FAILS: Final = frozenset({"resend_rejected", "resend_timed_out", "resend_released"})
