@@ -171,6 +171,15 @@ def test_r42_market_segments_must_all_be_alive_session_identifiers_need_not(
     assert found.complete == (lag == 0)
 
 
+def test_r42_an_earlier_identifier_that_is_resent_is_not_the_one_that_speaks() -> None:
+    script = (
+        "venue v numberings=successive\n+0 entry< logon hb=1 venue=v\n+0 DC1< logon hb=1 seg=A\n"
+    )
+    script += "+1 DC1< heartbeat seg=B\n+2 entry< heartbeat\n+0 DC1< heartbeat seg=B\n"
+    script += "+0.1 DC1< heartbeat #5 seg=A dup\n"
+    assert summary(script).lag_ns == 0
+
+
 def test_r42_order_entry_is_one_connection_whatever_its_numberings() -> None:
     script = BOTH + "+0 entry< heartbeat seg=old\n+2 entry+DC1< heartbeat\n+2 entry+DC1< heartbeat"
     assert summary(script).lag_ns == 0
@@ -359,6 +368,8 @@ def test_r19_content_set_aside_that_names_no_order_is_lost_until_it_is_settled()
     assert summary(script + "+1 control attest jo why").unrecoverable == 0
     snapshot = "+1 entry< mass-status R\n+0 entry< mass-end R 0"
     assert summary(script + snapshot).unrecoverable == 0
+    early = "+1 entry< mass-status R\n+1 entry< other set_aside=x\n+1 entry< mass-end R 0"
+    assert summary(BOTH + early).unrecoverable == 1, "it came after the snapshot had begun"
     assert summary(BOTH + "+1 entry< other").unrecoverable == 0
 
 

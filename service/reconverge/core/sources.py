@@ -163,11 +163,11 @@ class Source:
         return self.pulses.get(segment)
 
     def voices(self, venue: Venue) -> list[Pulse]:
-        """The numberings that must be alive: all of them, or the last heard (R42)."""
+        """The numberings that must be alive: all, or the last that said something newer (R42)."""
         pulses = list(self.pulses.values())
         if venue.numberings == "concurrent" or len(pulses) < 2:
             return pulses
-        return [max(reversed(pulses), key=_heard_ns)]
+        return [max(reversed(pulses), key=_newer_ns)]
 
     @property
     def heard_ns(self) -> int:
@@ -199,6 +199,10 @@ _PLAIN: Final = (
 
 def _heard_ns(pulse: Pulse) -> int:
     return pulse.heard_ns
+
+
+def _newer_ns(pulse: Pulse) -> int:
+    return pulse.newer_ns
 
 
 class SourceReading(NamedTuple):
@@ -390,7 +394,7 @@ class Sources:
         """
         voices = source.voices(venue)
         if channel is None:
-            voices = sorted(voices, key=_heard_ns)[-1:]
+            voices = sorted(voices, key=_newer_ns)[-1:]
         if not voices:
             return SourceReading(channel, math.inf, NEVER, NEVER, source.down)
         allowance_ns = 0 if source.down else _allowance_ns(source, venue, limits)

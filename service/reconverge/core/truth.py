@@ -30,9 +30,8 @@ class Truth:
 
     __slots__ = (
         "_clip_ns", "event_ns", "limits", "notices", "orders", "parents", "parked", "path",
-        "recoveries",
-        "recovery_failures", "safe_mode", "sequences", "session", "set_aside", "snapshot_ns",
-        "sources", "venue", "venues",
+        "recoveries", "recovery_failures", "safe_mode", "sequences", "session", "set_aside",
+        "set_aside_ns", "snapshot_ns", "sources", "venue", "venues",
     )  # fmt: skip
 
     def __init__(self, session: str, venues: Mapping[str, Venue]) -> None:
@@ -59,6 +58,8 @@ class Truth:
         self.set_aside = 0
         """Messages of which neither the order nor the content is known, since the last snapshot or
         attestation (R19). No replay can bring their content."""
+        self.set_aside_ns = NEVER
+        """When the last of them came: only a snapshot begun later reflects all of them."""
         self.limits = Limits()
         """What the policy in force says of truth."""
         self._clip_ns = self.limits.event_clip_ns
@@ -101,7 +102,7 @@ class Truth:
         if orders.snapshot_completed is not None:
             self._proven(orders.snapshot_completed, event_ns, now_ns)
         if special:
-            self._follow(event)
+            self._follow(event, now_ns)
 
     def _clipped(self, event: StreamEvent, now_ns: int) -> StreamEvent:
         """An event time too far ahead of its arrival is taken as the arrival (DOMAIN §8)."""
@@ -111,18 +112,18 @@ class Truth:
             self._note("clock_ahead_source", f"{sender}: {ahead_s:.3f} s ahead", now_ns)
         return structs.replace(event, event_ns=now_ns)
 
-    def _follow(self, event: StreamEvent) -> None:
+    def _follow(self, event: StreamEvent, now_ns: int) -> None:
         """An event that moves the path, or begins a recovery."""
         if type(event) is MassStatusBegin:
             self.recoveries += 1
         elif type(event) is OtherMessage:
-            self._set_aside(event)
+            self._set_aside(event, now_ns)
         elif event.channel is None:
             if type(event) is Logon and not event.outbound:
                 self._follow_venue(event)
             self.path.follow(event)
 
-    def _set_aside(self, event: OtherMessage) -> None:
+    def _set_aside(self, event: OtherMessage, now_ns: int) -> None:
         """R19: received is not understood. Orders doubt what it names; here is what names none."""
         if event.set_aside is None:
             return
@@ -131,6 +132,7 @@ class Truth:
         self._note("content_set_aside", detail, event.event_ns)
         if event.order_id is None and event.cl_ord_id is None and event.orig_cl_ord_id is None:
             self.set_aside += 1
+            self.set_aside_ns = now_ns
 
     def _follow_venue(self, logon: Logon) -> None:
         name = logon.venue
@@ -196,7 +198,8 @@ class Truth:
         if snapshot.symbol is not None:
             return  # of one instrument only: it proves nothing of the session's numbers
         self.snapshot_ns = max(self.snapshot_ns, snapshot.now_ns)
-        self.set_aside = 0
+        if snapshot.now_ns > self.set_aside_ns:
+            self.set_aside = 0
         self.sequences.snapshot_proven(snapshot.now_ns, now_ns)
         self._weigh(event_ns, now_ns)
         self._unpark("complete snapshot")
@@ -336,7 +339,7 @@ class Truth:
 
 _PLAIN: Final = (
     "event_ns", "parked", "recoveries", "recovery_failures", "safe_mode", "set_aside",
-    "snapshot_ns", "venue",
+    "set_aside_ns", "snapshot_ns", "venue",
 )  # fmt: skip
 
 _SESSION_EVENTS: Final = PATH_EVENTS | SPECIAL | {MassStatusBegin, OtherMessage}
