@@ -106,7 +106,7 @@ class PartitionAudit:
             for topic, stretch in batch.taken.items()
             if stretch.end > stretch.start
         }
-        folded = self.ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch)
+        folded = self.ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch, batch.poison)
         for refused in folded.refused:
             origin = refused.record.topic, refused.record.offset
             self._require(
@@ -118,9 +118,10 @@ class PartitionAudit:
             len(folded.outputs),
             folded.digest,
             len(folded.refused),
+            folded.poison,
             self.ledger.fold.policy_hash,
         )
-        told = batch.outputs, batch.digest, batch.refused, batch.policy
+        told = batch.outputs, batch.digest, batch.refused, batch.poison, batch.policy
         self._require(derived == told, f"{where} says {told}, derived {derived}")
         self._vouched(batch)
 

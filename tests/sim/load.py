@@ -16,7 +16,7 @@ import orjson
 from reconverge.stream.core_fold import CoreFold, CoreFolds
 from reconverge.stream.folding import Fold, Folds
 from reconverge.stream.options import INPUTS
-from tests.sim.toy import ToyFold, ToyFolds, ToySession, event
+from tests.sim.toy import POISON, ToyFold, ToyFolds, ToySession, event
 
 Send = Callable[[str, int, bytes, bytes | None], None]
 """Topic, partition, key, value."""
@@ -63,6 +63,9 @@ class ToyLoad:
         if kind < 0.05:
             self._send(topic, partition, b"k", random.choice(BROKEN))
             return
+        if kind > 0.97:
+            self._poison(topic, partition)
+            return
         session = f"s{random.randrange(3)}-{partition}"
         truth = self._truth.setdefault((partition, session), ToySession())
         if kind < 0.1:
@@ -70,8 +73,14 @@ class ToyLoad:
         else:
             number = truth.last[topic] = truth.last.get(topic, 0) + 1
             truth.count += 1
-        policy = "changed" if kind > 0.98 else None
+        policy = "changed" if kind > 0.95 else None
         self._send(topic, partition, session.encode(), event(session, topic, number, policy))
+
+    def _poison(self, topic: str, partition: int) -> None:
+        """An event of a session that others may be of as well: those before it are lost."""
+        session = f"p-{partition}"
+        for number in self._random.sample((1, POISON, 2), 3):
+            self._send(topic, partition, session.encode(), event(session, topic, number))
 
     def end(self, now_ns: int) -> None:
         """There is no more to know."""
@@ -81,7 +90,14 @@ class ToyLoad:
 
     def disagreement(self, partition: int, fold: Fold) -> str:
         assert isinstance(fold, ToyFold)
-        held = {name: (session.last, session.count) for name, session in fold.sessions.items()}
+        for name in [name for name in fold.sessions if name.startswith("p-")]:
+            if not fold.sessions[name].parked:
+                return f"{name} is trusted, though it was half changed"
+        held = {
+            name: (session.last, session.count)
+            for name, session in fold.sessions.items()
+            if not name.startswith("p-")
+        }
         truth = {
             n: (self._truth[partition, n].last, self._truth[partition, n].count)
             for n in self.sessions(partition)

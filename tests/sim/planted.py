@@ -18,6 +18,7 @@ from reconverge.stream.history.records import encode
 from reconverge.stream.intake import _Buffer
 from reconverge.stream.log import OutcomeUnknown
 from reconverge.stream.quarantine import quarantine
+from tests.sim.toy import ToyFold
 
 Plant = Callable[[pytest.MonkeyPatch], None]
 
@@ -96,6 +97,22 @@ def quarantine_after_journal(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(worker.Worker, "_submit", submit)
 
 
+def poison_journalled_as_any_other(patch: pytest.MonkeyPatch) -> None:
+    """Say how many records were set aside, and not which of them were poison."""
+    of = worker.Worker._fold
+
+    def silent(self: Any, *arguments: Any) -> Any:
+        pending = of(self, *arguments)
+        return pending._replace(record=pending.record.model_copy(update={"poison": {}}))
+
+    patch.setattr(worker.Worker, "_fold", silent)
+
+
+def half_changed_sessions_go_on(patch: pytest.MonkeyPatch) -> None:
+    """Set the record aside, and leave the session as the error left it."""
+    patch.setattr(ToyFold, "replace", lambda self, session, why, now_ns: None)
+
+
 def nothing_sent_again(patch: pytest.MonkeyPatch) -> None:
     """Believe that what was journalled was published."""
     of = restore.restore
@@ -162,6 +179,8 @@ PLANTED: dict[str, Plant] = {
         unknown_append_tried_again,
         claim_after_restore,
         quarantine_after_journal,
+        poison_journalled_as_any_other,
+        half_changed_sessions_go_on,
         nothing_sent_again,
         published_when_sent,
         snapshot_before_the_journal,

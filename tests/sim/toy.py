@@ -17,6 +17,8 @@ from reconverge.stream.folding import Row
 
 HEARTBEAT_NS = 1_000_000_000
 ALERT_EVERY = 5
+POISON = -13
+"""Number of an event that leads to an error with its session half changed."""
 _ALL_WELL = Components(similarity=1, quantity=1, replay=1, freshness=1, in_flight=1)
 
 
@@ -43,6 +45,10 @@ def decode(raw: bytes | None) -> ToyEvent:
 
 class ToyRejection(Exception):
     """An event the toy will not take."""
+
+
+class ToyFault(Exception):
+    """A defect of the toy."""
 
 
 class ToySession:
@@ -99,11 +105,25 @@ class ToyFold:
         for session in self.sessions.values():
             session.parked, session.changed = reason, True
 
+    def replace(self, session: str, why: str, now_ns: int) -> None:
+        former = self.sessions.get(session)
+        if former is not None:
+            fresh = self.sessions[session] = ToySession()
+            fresh.sequence, fresh.count = former.sequence, former.alerts * ALERT_EVERY
+            fresh.alerts = former.alerts
+            fresh.parked = why
+
+    def take_faults(self) -> Sequence[tuple[str, Exception]]:
+        return ()
+
     def apply(self, event: ToyEvent, now_ns: int) -> None:
-        if event.number < 0:
+        if event.number < 0 and event.number != POISON:
             raise ToyRejection(f"number {event.number}")
         if event.policy:
             self.policy_hash = event.policy
+        if event.number == POISON:
+            self.sessions.setdefault(event.session, ToySession()).count += 1_000
+            raise ToyFault("half changed")
         session = self.sessions.setdefault(event.session, ToySession())
         session.last[event.stream] = event.number
         session.count += 1

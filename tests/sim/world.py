@@ -6,6 +6,7 @@ Some processes running the real service, a group coordinator, a load, and faults
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from random import Random
 from typing import NamedTuple
 
@@ -155,6 +156,8 @@ class Member:
         )
         self.service = Service(context, self._connect, self.membership)
         self.stop = asyncio.Event()
+        self.generation = 0
+        """Of the newest assignment that it was told."""
         self._world = world
         self.task = asyncio.create_task(self.service.run(self.stop))
 
@@ -186,6 +189,7 @@ class World:
         self._born = 0
         self._believed: list[Member] = []
         self._offset = 0
+        self._generation = 0
 
     async def run(self) -> None:
         """Play the plan, calm down, and require that all is well. Raises `Violation`."""
@@ -281,10 +285,18 @@ class World:
             await asyncio.sleep(0.25)
 
     def _assign(self) -> None:
+        """Tell everybody, in a moment; what is on its way from earlier is out of date by then."""
         count = len(self._believed)
+        self._generation += 1
         for index, member in enumerate(self._believed):
             mine = frozenset(p for p in self.audits if (p + self._offset) % count == index)
-            self.loop.call_later(self.random.uniform(0.0, 0.5), member.membership.tell, mine)
+            tell = partial(self._tell, member, mine, self._generation)
+            self.loop.call_later(self.random.uniform(0.0, 0.5), tell)
+
+    def _tell(self, member: Member, partitions: frozenset[int], generation: int) -> None:
+        if generation > member.generation:
+            member.generation = generation
+            member.membership.tell(partitions)
 
     async def _feed(self) -> None:
         for _ in range(self.plan.events):

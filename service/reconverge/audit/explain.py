@@ -12,10 +12,11 @@ from reconverge.audit.outputs import parsed
 from reconverge.audit.past import Gone, Past
 from reconverge.core.control import confidence
 from reconverge.core.messages.decode import Undecodable, decode
-from reconverge.core.messages.effects import Cap, Transition
+from reconverge.core.messages.effects import Cap, Effect, Transition
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, plain
 from reconverge.core.orders.orders import Disagreement
+from reconverge.core.partition import Partition
 from reconverge.core.sequences import Numbering
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
@@ -126,6 +127,27 @@ Part = tuple[str, str]
 """Something that moves: a kind, and which of it."""
 
 
+class _WatchedFold(CoreFold):
+    """A fold whose calls are told to a watch."""
+
+    def __init__(self, fold: CoreFold, watch: "Watch") -> None:
+        super().__init__(fold.partition, fold.given)
+        self._watch = watch
+
+    def apply(self, event: Event, now_ns: int) -> None:
+        """See `Fold`."""
+        try:
+            super().apply(event, now_ns)
+        finally:
+            self._watch.applied(self.partition, event)
+
+    def settle(self, now_ns: int) -> list[Effect]:
+        """See `Fold`."""
+        effects = super().settle(now_ns)
+        self._watch.weighed(self.partition)
+        return effects
+
+
 class Watch:
     """Keeps which input last moved each part of a session."""
 
@@ -141,28 +163,22 @@ class Watch:
 
     def over(self, fold: CoreFold) -> CoreFold:
         """The same fold, watched."""
-        apply, settle, sessions = fold.apply, fold.settle, fold.partition.sessions
-
-        def watched_apply(event: Event, now_ns: int) -> None:
-            self._calls += 1
-            try:
-                apply(event, now_ns)
-            finally:
-                session = sessions.get(self._name)
-                if session is not None and event.session in (self._name, BROADCAST):
-                    self._look(session, self._calls - 1, _named(event))
-
-        def watched_settle(now_ns: int) -> Any:
-            effects = settle(now_ns)
-            session = sessions.get(self._name)
-            if session is not None:
-                self._look(session, None, ())
-            return effects
-
-        fold.apply, fold.settle = watched_apply, watched_settle
-        known = sessions.get(self._name)
+        known = fold.partition.sessions.get(self._name)
         self._signs = dict(_signs(known)) if known else {}
-        return fold
+        return _WatchedFold(fold, self)
+
+    def applied(self, partition: Partition, event: Event) -> None:
+        """An event was folded, or refused."""
+        self._calls += 1
+        session = partition.sessions.get(self._name)
+        if session is not None and event.session in (self._name, BROADCAST):
+            self._look(session, self._calls - 1, _named(event))
+
+    def weighed(self, partition: Partition) -> None:
+        """A batch was settled."""
+        session = partition.sessions.get(self._name)
+        if session is not None:
+            self._look(session, None, ())
 
     def _look(self, session: Session, call: int | None, named: Iterable[Part]) -> None:
         signs = dict(_signs(session))
@@ -177,7 +193,7 @@ class Watch:
         unread = {
             (refused.record.topic, refused.record.offset)
             for refused in replayed.folded.refused
-            if refused.disposition != "rejected"
+            if refused.disposition not in ("rejected", "poison")
         }
         records = [record for record in merged if (record.topic, record.offset) not in unread]
         before = self._calls - len(records)  # the policies of a new owner

@@ -22,6 +22,7 @@ OrderKind = Literal[
 SessionKind = Literal[
     "hard_failure", "failure_repeated", "path_down", "path_up", "witness_violated", "attested",
     "parked", "unparked", "venue_followed", "unknown_venue", "safe_mode_on", "safe_mode_off",
+    "poisoned",
     "clock_ahead_source", "content_set_aside", "unknown_channel_attested", "one_step_schedule",
 ]  # fmt: skip
 """What truth notices of the session as a whole."""

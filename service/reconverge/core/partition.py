@@ -36,7 +36,9 @@ class Rejected(ValueError):
 class Partition:
     """The fold of one partition."""
 
-    __slots__ = ("_changed", "_due", "_lost", "_safe_mode", "book", "now_ns", "sessions", "venues")
+    __slots__ = (
+        "_changed", "_due", "_lost", "_safe_mode", "book", "faults", "now_ns", "sessions", "venues",
+    )  # fmt: skip
 
     def __init__(
         self, policies: Iterable[Policy] = (), venues: Mapping[str, Venue] | None = None
@@ -55,6 +57,8 @@ class Partition:
         """Sessions with events since they were last settled, in order of their first one."""
         self._due: list[tuple[int, str]] = []
         """Deadlines, earliest first; an entry that is not its session's latest one is stale."""
+        self.faults: list[tuple[str, Exception]] = []
+        """Sessions that could not be weighed and were replaced, for the shell to take and tell."""
 
     # -- events -----------------------------------------------------------------------------------
 
@@ -132,6 +136,19 @@ class Partition:
             session.park(reason)
             self._changed[name] = session
 
+    def replace(self, name: str, why: str) -> None:
+        """Put an empty, parked session in the place of one that an error may have half changed.
+
+        No record, whatever is in it, stops the other sessions (S9). With ``BROADCAST``, each one.
+        """
+        for each in list(self.sessions) if name == BROADCAST else [name]:
+            if each in self.sessions:
+                self._changed[each] = self._replaced(each, why)
+
+    def _replaced(self, name: str, why: str) -> Session:
+        session = self.sessions[name] = self.sessions[name].successor(why)
+        return session
+
     # -- settling ---------------------------------------------------------------------------------
 
     def settle(self, now_ns: int) -> list[Effect]:
@@ -144,10 +161,21 @@ class Partition:
                 self._changed[name] = session
         effects: list[Effect] = []
         for name, session in self._changed.items():
-            effects += session.settle(self.now_ns)
-            self._schedule(name, session)
+            effects += self._weighed(name, session)
+            self._schedule(name, self.sessions[name])
         self._changed.clear()
         return effects
+
+    def _weighed(self, name: str, session: Session) -> list[Effect]:
+        """What settling a session leads to; a session that cannot be settled is replaced (S9)."""
+        try:
+            return session.settle(self.now_ns)
+        except MemoryError:
+            raise
+        except Exception as error:
+            self.faults.append((name, error))
+            why = f"it could not be weighed at {self.now_ns}"
+            return self._replaced(name, why).settle(self.now_ns)
 
     def _schedule(self, name: str, session: Session) -> None:
         deadline = session.next_deadline_ns()

@@ -24,7 +24,8 @@ class Session:
     """One order-entry session, the unit of the state machine."""
 
     __slots__ = (
-        "_alerts", "_effects", "book", "control", "deadline_ns", "now_ns", "shadows", "truth",
+        "_alerts", "_effects", "_handed_out", "book", "control", "deadline_ns", "now_ns", "shadows",
+        "truth",
     )  # fmt: skip
 
     def __init__(self, session: str, book: PolicyBook, venues: Mapping[str, Venue]) -> None:
@@ -38,6 +39,8 @@ class Session:
         """The deadline under which the partition will settle it next."""
         self._effects: list[Effect] = []
         self._alerts = 0
+        self._handed_out: list[int] = [0, 0, 0, 0]
+        """Numbers of the last alert, episode, transition and cap that a settling handed out."""
         self.adopt()
 
     def adopt(self) -> None:
@@ -136,13 +139,37 @@ class Session:
             shadow.settle(self.now_ns, None)
             self._effects += shadow.effects
             shadow.effects.clear()
+        self._handed_out = self._numbers()
         out, self._effects = self._effects, []
         return out
+
+    def _numbers(self) -> list[int]:
+        control = self.control
+        return [self._alerts, control.episodes, control.transitions, control.sequence]
 
     def park(self, reason: str) -> None:
         """Stop trusting this session's truth: the floor cap, until truth is proven anew."""
         self.truth.park(reason)
         self._react()
+
+    def successor(self, why: str) -> "Session":
+        """An empty, parked session in the place of this one, which an error may have half changed.
+
+        Its ids go on from those that were handed out, and the latch of the safe mode stays. What
+        was decided since the last settling is dropped.
+        """
+        session = Session(self.truth.session, self.book, self.truth.venues)
+        session.now_ns = self.now_ns
+        control = session.control
+        session._alerts, control.episodes, control.transitions, control.sequence = self._handed_out
+        session._handed_out = self._handed_out
+        for policy_id, shadow in session.shadows.items():
+            if policy_id in self.shadows:
+                shadow.sequence = self.shadows[policy_id].sequence
+        session.truth.safe_mode = self.truth.safe_mode
+        session._alert("poisoned", why)
+        session.park(why)
+        return session
 
     def next_deadline_ns(self) -> int:
         """When passing time alone may change something, and ``settle`` is due."""
@@ -177,6 +204,7 @@ class Session:
             for policy_id, dumped in shadows.items()
         }
         session.truth.set_limits(session.control.policy.limits)
+        session._handed_out = session._numbers()
         return session
 
 

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+import structlog
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -27,6 +28,8 @@ from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, State,
 from reconverge.ops.catalogue import AUDIT, OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
 from reconverge.ops.status import SessionStatus
 from reconverge.stream import BatchSeen, Condition, Observer, RestoreSeen
+
+_log = structlog.get_logger(__name__)
 
 Sample = tuple[str, tuple[str, ...], float]
 
@@ -128,8 +131,9 @@ class Metrics(Observer):
             for name in ("lag_seconds", "lag_records", "snapshot_size_bytes"):
                 self._gauges[name].remove(label)
 
-    def condition(self, partition: int | None, name: Condition, detail: str) -> None:  # noqa: ARG002
-        """A named condition was met."""
+    def condition(self, partition: int | None, name: Condition, detail: str) -> None:
+        """A named condition was met: counted, and told in the log under its name."""
+        _log.warning(name, partition=partition, detail=detail)
         self._counters["conditions_total"].labels(name).inc()
 
     # -- audits ---------------------------------------------------------------------------------

@@ -57,6 +57,20 @@ def _held(order: Order) -> Held:
     return Held(entry.open, entry.cum, venue.open, venue.cum)
 
 
+class _Recorded(CoreFold):
+    """A fold whose events are told to a recorder."""
+
+    def __init__(self, fold: CoreFold, recorder: "Recorder") -> None:
+        super().__init__(fold.partition, fold.given)
+        self._recorder = recorder
+
+    def apply(self, event: Event, now_ns: int) -> None:
+        """See `Fold`."""
+        before = _before(self.partition, event)
+        super().apply(event, now_ns)
+        self._recorder.record(self.partition, event, before)
+
+
 class Recorder:
     """The rows of one partition since they were last taken."""
 
@@ -70,17 +84,10 @@ class Recorder:
 
     def over(self, fold: CoreFold) -> CoreFold:
         """The same fold, watched."""
-        apply, partition = fold.apply, fold.partition
+        return _Recorded(fold, self)
 
-        def recorded(event: Event, now_ns: int) -> None:
-            before = _before(partition, event)
-            apply(event, now_ns)
-            self._record(partition, event, before)
-
-        fold.apply = recorded
-        return fold
-
-    def _record(self, partition: Partition, event: Event, before: "Before | None") -> None:
+    def record(self, partition: Partition, event: Event, before: "Before | None") -> None:
+        """An event was folded; ``before`` is what was known of its orders until then."""
         made = _MADE.get(type(event))
         if made is not None:
             self._add(made.table, event.session, made.cells(event))

@@ -22,6 +22,7 @@ Condition = Literal[
     "policy_missing",
     "core_unknown",
     "journal_unreadable",
+    "poison",
     "derivation_mismatch",
     "partition_counts_unequal",
     "topic_missing",

@@ -1,6 +1,6 @@
 """The core as the worker sees it: `core.partition.Partition` behind the shape of `folding.Fold`."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from reconverge.core.messages.decode import decode
@@ -20,9 +20,8 @@ class CoreFold:
 
     def __init__(self, partition: Partition, given: Sequence[Document] = ()) -> None:
         self.partition = partition
-        self._given = list(given)
-        self.apply: Callable[[Event, int], None] = partition.apply
-        self.settle: Callable[[int], list[Effect]] = partition.settle
+        self.given = list(given)
+        """The policies that its last owner was started with."""
 
     @property
     def next_deadline_ns(self) -> int | None:
@@ -34,6 +33,14 @@ class CoreFold:
         """See `Fold`."""
         return self.partition.book.hash
 
+    def apply(self, event: Event, now_ns: int) -> None:
+        """See `Fold`."""
+        self.partition.apply(event, now_ns)
+
+    def settle(self, now_ns: int) -> list[Effect]:
+        """See `Fold`."""
+        return self.partition.settle(now_ns)
+
     def set_policies(self, documents: Sequence[Mapping[str, Any]], now_ns: int) -> None:
         """Only what differs from the last owner's.
 
@@ -41,9 +48,18 @@ class CoreFold:
         """
         given = [dict(document) for document in documents]
         for document in given:
-            if document not in self._given:
+            if document not in self.given:
                 self.apply(_change(document, now_ns), now_ns)
-        self._given = given
+        self.given = given
+
+    def replace(self, session: str, why: str, now_ns: int) -> None:  # noqa: ARG002 - as in `park`
+        """See `Fold`."""
+        self.partition.replace(session, why)
+
+    def take_faults(self) -> list[tuple[str, Exception]]:
+        """See `Fold`."""
+        faults, self.partition.faults = self.partition.faults, []
+        return faults
 
     def park(self, reason: str, now_ns: int) -> None:  # noqa: ARG002 - the core keeps its own time
         """See `Fold`."""
@@ -51,7 +67,7 @@ class CoreFold:
 
     def dump(self) -> Iterator[Row]:
         """See `Fold`."""
-        yield ["given", self._given]
+        yield ["given", self.given]
         yield from self.partition.dump()
 
 

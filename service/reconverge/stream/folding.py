@@ -13,6 +13,7 @@ import msgspec
 from msgspec.structs import replace
 
 from reconverge.core.messages.decode import Undecodable
+from reconverge.core.messages.desk import PolicyChange
 from reconverge.core.messages.effects import (
     Alert,
     Cap,
@@ -23,7 +24,7 @@ from reconverge.core.messages.effects import (
     ShadowCap,
     Transition,
 )
-from reconverge.core.messages.wire import encode
+from reconverge.core.messages.wire import BROADCAST, encode
 from reconverge.stream.history.records import Lost, Position, Taken
 from reconverge.stream.log import Record
 from reconverge.stream.merge import merge
@@ -60,7 +61,19 @@ class Fold(Protocol):
         """Fold one event. Raises the `rejection` of its `Folds`, and then has changed nothing."""
 
     def settle(self, now_ns: int) -> Sequence[Effect]:
-        """Once a batch: what is to be published, in order."""
+        """Once a batch: what is to be published, in order.
+
+        A session that cannot be settled is replaced, see `replace`, and told by `take_faults`.
+        """
+
+    def replace(self, session: str, why: str, now_ns: int) -> None:
+        """An unforeseen error may have left a session half changed.
+
+        An empty one takes its place and goes to the floor, as by `park`. `BROADCAST` is every one.
+        """
+
+    def take_faults(self) -> Sequence[tuple[str, Exception]]:
+        """Sessions replaced by `settle` since this was last asked, and the error of each."""
 
     def dump(self) -> Iterable[Row]:
         """The whole state. Not to be interleaved with changes."""
@@ -100,8 +113,10 @@ class Refused(NamedTuple):
 
     record: Record
     disposition: str
-    """`malformed`, `unsupported_type`, `unsupported_version` or `rejected`."""
+    """`malformed`, `unsupported_type`, `unsupported_version`, `rejected` or `poison`."""
     detail: str
+    error: Exception | None = None
+    """Of poison: the error that nobody foresaw."""
 
 
 class Output(NamedTuple):
@@ -110,8 +125,9 @@ class Output(NamedTuple):
     topic: str
     key: bytes
     value: bytes
+    """Empty for a tombstone, a record without a value: the key's last value is no longer."""
     event: bool
-    """True for events, each of which must arrive.
+    """True for events, each of which must arrive, and for tombstones.
 
     False for last-value state, of which the newest will do.
     """
@@ -126,6 +142,10 @@ class Folded(NamedTuple):
     taken: dict[str, Taken]
     digest: int
     """CRC-32 of the outputs' bytes, in order."""
+    poison: dict[str, tuple[int, ...]]
+    """Offsets of records whose folding raised what nobody foresaw, by topic."""
+    faults: Sequence[tuple[str, Exception]]
+    """Sessions that were replaced because they could not be settled, or not be published."""
 
 
 class Ledger:
@@ -148,21 +168,32 @@ class Ledger:
         lost: Mapping[str, Lost],
         now_ns: int,
         epoch: int,
+        poison: Mapping[str, Sequence[int]] | None = None,
     ) -> Folded:
         """Fold a batch: first its stretches by topic, then the loss of what followed them.
 
-        An event the core will not take is refused, not fatal.
+        An event the core will not take is refused, not fatal; nor is one that leads to an error
+        nobody foresaw (S9). `poison` names those that did when the batch was folded first: they
+        count as such again, whatever they lead to now. Raises `MemoryError`.
         """
         self.now_ns = now_ns
-        refused = self._apply(self.merged(stretches), now_ns)
+        refused = self._apply(self.merged(stretches), now_ns, poison or {})
         taken = self._step(stretches)
         self._lose(lost, now_ns)
-        effects = self.fold.settle(now_ns)
-        outputs = [self._encode(effect, now_ns, epoch) for effect in effects]
+        effects = list(self.fold.settle(now_ns))
+        faults = list(self.fold.take_faults())
+        outputs, unreadable = self._outputs(effects, now_ns, epoch)
+        if unreadable:
+            for session, _ in unreadable:
+                self.fold.replace(session, f"what it led to at {now_ns} cannot be read", now_ns)
+            instead = list(self.fold.settle(now_ns))
+            effects += instead
+            outputs += [self._encode(effect, now_ns, epoch) for effect in instead]
         digest = 0
         for output in outputs:
             digest = crc32(output.value, digest)
-        return Folded(effects, outputs, refused, taken, digest)
+        found = _by_topic(refused)
+        return Folded(effects, outputs, refused, taken, digest, found, faults + unreadable)
 
     def merged(self, stretches: Mapping[str, Sequence[Record]]) -> Sequence[Record]:
         """A batch's records in the order in which they are folded."""
@@ -174,7 +205,9 @@ class Ledger:
             self.positions[topic] = Position(end, 0)
             self.fold.park(f"{topic}: read up to offset {start}, continued at {end}", now_ns)
 
-    def _apply(self, records: Sequence[Record], now_ns: int) -> list[Refused]:
+    def _apply(
+        self, records: Sequence[Record], now_ns: int, poison: Mapping[str, Sequence[int]]
+    ) -> list[Refused]:
         apply, decode, rejection = self.fold.apply, self._folds.decode, self._folds.rejection
         refused: list[Refused] = []
         for record in records:
@@ -184,7 +217,29 @@ class Ledger:
                 refused.append(Refused(record, error.disposition, error.detail))
             except rejection as error:
                 refused.append(Refused(record, "rejected", str(error)))
+            except MemoryError:  # the process's fault, not the record's
+                raise
+            except Exception as error:
+                refused.append(self._poisoned(record, error, now_ns))
+            else:
+                if record.offset in poison.get(record.topic, ()):
+                    refused.append(self._poisoned(record, None, now_ns))
         return refused
+
+    def _poisoned(self, record: Record, error: Exception | None, now_ns: int) -> Refused:
+        """Whatever the record may have half changed is replaced."""
+        why = f"{record.topic} at offset {record.offset} led to an error of this service"
+        self.fold.replace(self._concerned(record), why, now_ns)
+        told = "it did when it was first folded" if error is None else repr(error)
+        return Refused(record, "poison", told, error)
+
+    def _concerned(self, record: Record) -> str:
+        """The session a record is about; by its key, if even that cannot be decoded."""
+        try:
+            event = self._folds.decode(record.value)
+        except Exception:  # what it was is told already
+            return (record.key or b"").decode(errors="replace")
+        return BROADCAST if isinstance(event, PolicyChange) else str(event.session)
 
     def _step(self, stretches: Mapping[str, Sequence[Record]]) -> dict[str, Taken]:
         taken: dict[str, Taken] = {}
@@ -195,15 +250,40 @@ class Ledger:
             self.positions[topic] = Position(last.offset + 1, mark)
         return taken
 
+    def _outputs(
+        self, effects: Sequence[Effect], now_ns: int, epoch: int
+    ) -> tuple[list[Output], list[tuple[str, Exception]]]:
+        """Effects as records, and the sessions of those that no reader could read."""
+        outputs: list[Output] = []
+        unreadable: dict[str, Exception] = {}
+        for effect in effects:
+            try:
+                outputs.append(self._encode(effect, now_ns, epoch))
+            except MemoryError:
+                raise
+            except Exception as error:
+                unreadable[effect.session] = error
+        return outputs, list(unreadable.items())
+
     def _encode(self, effect: Effect, now_ns: int, epoch: int) -> Output:
         """The batch's time is the publish time, so that the bytes can be derived again."""
+        topic: str = getattr(self._topics, _TOPIC_OF[type(effect)])
+        if isinstance(effect, Retired):
+            return Output(topic, effect.session.encode(), b"", event=True)
         is_cap = isinstance(effect, CapFields)
         if is_cap:
             effect = replace(effect, epoch=epoch, publish_ns=now_ns)
-        topic: str = getattr(self._topics, _TOPIC_OF[type(effect)])
         value = encode(effect)
         _check(value)
         return Output(topic, effect.session.encode(), value, event=not is_cap)
+
+
+def _by_topic(refused: Sequence[Refused]) -> dict[str, tuple[int, ...]]:
+    found: dict[str, tuple[int, ...]] = {}
+    for record, disposition, *_ in refused:
+        if disposition == "poison":
+            found[record.topic] = (*found.get(record.topic, ()), record.offset)
+    return found
 
 
 def _check(value: bytes) -> None:

@@ -28,7 +28,7 @@ class Publisher:
 
         Waits while too many batches are on their way.
         """
-        messages = [Message(output.topic, output.key, output.value) for output in outputs]
+        messages = [Message(output.topic, output.key, output.value or None) for output in outputs]
         self._on_the_way.append((offset, await self._log.send(messages)))
         await self._settle(self._batches_max)
 

@@ -9,6 +9,7 @@ whatever was not done is in the journal for the next owner.
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import structlog
 
@@ -25,7 +26,7 @@ Connect = Callable[[int], Awaitable[Log]]
 
 
 class Stalled(Exception):
-    """Something makes no progress and nothing can be done about it in this process."""
+    """Something makes no progress, or no memory is left: nothing this process can do about it."""
 
 
 @dataclass(slots=True)
@@ -60,6 +61,8 @@ class Service:
         self._tasks: set[asyncio.Task[None]] = set()
         """Of every seat, those on their way out included."""
         self._advised: frozenset[int] | None = None
+        self._exhausted: asyncio.Future[None]
+        """Fails when the memory is used up. Made by `run`."""
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until `stop` is set, then leave in order.
@@ -67,10 +70,12 @@ class Service:
         Raises `Stalled`, and what makes every partition hopeless.
         """
         memory.tune()
-        tasks = [
+        self._exhausted = asyncio.get_running_loop().create_future()
+        tasks: list[asyncio.Future[Any]] = [
             asyncio.create_task(work)
             for work in (self._follow(), self._watch(), self._report(), stop.wait())
         ]
+        tasks.append(self._exhausted)
         try:
             done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             for task in done:
@@ -167,6 +172,10 @@ class Service:
             self._met(seat.partition, "outcome_unknown", str(error))
         except LogError as error:
             self._met(seat.partition, "log_unavailable", str(error))
+        except MemoryError:  # no record's fault: another process takes over, or this one anew
+            if not self._exhausted.done():
+                told = f"no memory is left for the worker of partition {seat.partition}"
+                self._exhausted.set_exception(Stalled(told))
         except Exception as error:
             _log.exception("worker failed", partition=seat.partition)
             self._context.observer.condition(seat.partition, "worker_failed", repr(error))
@@ -219,7 +228,6 @@ class Service:
                 _log.warning("positions not reported", error=str(error))
 
     def _met(self, partition: int | None, condition: Condition, detail: str) -> None:
-        _log.warning(condition, partition=partition, detail=detail)
         self._context.observer.condition(partition, condition, detail)
 
 

@@ -12,7 +12,8 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from time import perf_counter
-from typing import Any, NamedTuple
+from traceback import format_exception
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -33,6 +34,8 @@ from reconverge.stream.publish import Publisher
 from reconverge.stream.quarantine import quarantine
 
 _NS = 1_000_000_000
+TRACE_FRAMES: Final = 5
+"""Innermost frames told of an error: where it was raised, and by way of what."""
 
 
 class Context(NamedTuple):
@@ -261,6 +264,7 @@ class Worker:
             taken={**starts, **folded.taken},
             lost=dict(lost),
             refused=len(folded.refused),
+            poison=folded.poison,
             outputs=len(folded.outputs),
             digest=folded.digest,
             snapshot=self._snapshot,
@@ -274,9 +278,22 @@ class Worker:
     async def _submit(self, pending: Pending) -> None:
         """Hand a batch to the journal once the one before it is through."""
         await self._committed()
+        self._tell_faults(pending.folded)
         if pending.folded.refused:
             await quarantine(self._log, pending.folded.refused, self._options, self._observer)
         self._commit = asyncio.create_task(self._journal_then_publish(pending))
+
+    def _tell_faults(self, folded: Folded) -> None:
+        """Errors nobody foresaw, contained to a session: a defect that somebody must hear of."""
+        faults: list[tuple[str, Exception | None]] = [
+            (f"{item.record.topic} at offset {item.record.offset}", item.error)
+            for item in folded.refused
+            if item.disposition == "poison"
+        ]
+        faults += [(f"session {session}", error) for session, error in folded.faults]
+        for where, error in faults:
+            trace = "".join(format_exception(error, limit=-TRACE_FRAMES)) if error else ""
+            self._observer.condition(self._log.partition, "poison", f"{where}: {trace}")
 
     async def _committed(self) -> None:
         """Return when no batch is on its way to the journal; raises what became of it."""

@@ -66,6 +66,11 @@ CONSEQUENCES: Final[dict[NoticeKind, Consequence]] = {
         "This session's truth cannot be trusted at all; its cap is at the floor. Request a mass"
         " status from the venue, or attest."
     ),
+    "poisoned": _tell(
+        "A record, or the weighing of the session, led to an error of this service. The session was"
+        " replaced by an empty one and parked; the record is in `dlq` as `poison`. Report it with"
+        " the log's traceback. Request a mass status from the venue, or attest."
+    ),
     "unparked": _tell("A parked session's truth was proven anew, and by what."),
     "safe_mode_on": _tell(
         "The safe-mode latch was set, by whom and why. Only an operator releases it."

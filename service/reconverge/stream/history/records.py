@@ -106,6 +106,10 @@ class Batch(Owned):
         default=MERGE_RULE, description="Version of the rule that ordered the records."
     )
     refused: int = Field(default=0, ge=0, description="Records of it that were set aside (dlq).")
+    poison: dict[str, tuple[int, ...]] = Field(
+        default_factory=dict,
+        description="Offsets of records among them that led to an error of the service, by topic.",
+    )
     outputs: int = Field(default=0, ge=0, description="Outputs it led to.")
     digest: int = Field(default=0, description="CRC-32 of those outputs' bytes, in order.")
     snapshot: Offset = Field(

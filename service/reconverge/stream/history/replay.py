@@ -164,14 +164,15 @@ class History:
         inputs = await self.inputs()
         stretches = await inputs.past(batch.taken)
         self.exact = self.exact and inputs.whole
-        folded = self.ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch)
+        folded = self.ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch, batch.poison)
         inputs.skip(batch.lost)
         self._compare(batch, folded, offset)
         return Replayed(offset, batch, stretches, folded)
 
     def _compare(self, batch: Batch, folded: Folded, offset: int) -> None:
         """Once inputs are gone nothing can come out the same any more, and that has been said."""
-        same = (len(folded.outputs), folded.digest) == (batch.outputs, batch.digest)
+        derived = len(folded.outputs), folded.digest, folded.poison
+        same = derived == (batch.outputs, batch.digest, batch.poison)
         if self.exact and not (same and self.ledger.fold.policy_hash == batch.policy):
             self.exact = False
             self._met("derivation_mismatch", f"first at journal offset {offset}")
