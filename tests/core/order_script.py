@@ -14,11 +14,12 @@
     < mass M 2 V,W [more] [declined]       mass-cancel report: total (`-`: none), orders named
     < snapshot Q [sym:S] | < row Q X new 10000 0 10000 | < end Q 1 | < end Q failed
     < logon [reset] | < disconnect | < switched
-    @ 1500                                 1.5 s from the start
+    @ 1500                                 1.5 s from the start; drop copy was heard until then
+    @ 1500 covered 900 | @ 1500 uncovered  it had its chance to speak until 0.9 s; none is required
     attest V,W                             an operator: these work in neither view
     ? V entry open 70 30                   state, open and executed quantity in a view
     ? working entry V,W venue -            what works in each view, first seen first
-    ? in-flight 1 | ? orders 2 | ? parent P 30 | ? same X V | ? symbol V S
+    ? in-flight 1 | ? orders 2 | ? disagreeing 1 | ? parent P 30 | ? same X V | ? symbol V S
     ... ! kind kind                        exactly these are found by the line
 
 Ids are `client` or `client,former`, `-` for none. Further words: `order:V` the venue's id (V unless
@@ -198,10 +199,9 @@ class Script:
             case [any_id, ("entry" | "venue") as side, state, open_qty, cum]:
                 expected = (state, int(open_qty), int(cum))
                 assert view(orders, any_id, venue=side == "venue") == expected, line
-            case ["in-flight", count]:
-                assert orders.in_flight_total == int(count), line
-            case ["orders", count]:
-                assert orders.total.orders == int(count), line
+            case ["in-flight" | "disagreeing" | "orders" as counter, count]:
+                found = getattr(orders.total, counter.replace("-", "_"))
+                assert found == int(count), line
             case ["parent", parent, executed]:
                 assert orders.parent_executed[parent] == int(executed) * ONE, line
             case ["same", first, second]:
@@ -219,13 +219,18 @@ class Script:
         """An event, an attestation, or the passing of time."""
         if words[0] == "@":
             self.now_ns = START_NS + int(words[1]) * MS_NS
-            for grace in self.orders.counts.disagreements.graces.values():
-                grace.settle(self.now_ns)
+            covered_ns = START_NS + int(words[3]) * MS_NS if len(words) > 3 else self.now_ns
+            self.settle(None if words[2:] == ["uncovered"] else covered_ns)
             return
         if words[0] == "attest":
             self.orders.attested(words[1].split(","), self.now_ns)
             return
         self.orders.apply(self.event(words), self.now_ns)
+
+    def settle(self, covered_ns: int | None) -> None:
+        """Every reading of the orders that is watched, as of now."""
+        for watch in self.orders.counts.doubts.watches:
+            watch.settle(self.now_ns, covered_ns)
 
     def event(self, words: list[str]) -> StreamEvent:
         plain, options = _options(words[1:])

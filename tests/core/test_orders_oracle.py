@@ -13,11 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from reconverge.core.orders import Orders, Watch
 from reconverge.core.orders.index import Order
-from reconverge.core.orders.orders import Orders
-from tests.core.order_script import MS_NS, Script
+from tests.core.order_script import MS_NS, START_NS, Script
 
-GRACES_NS = (500 * MS_NS, 2_000 * MS_NS)
+WATCHED = ((500 * MS_NS, 5_000 * MS_NS), (2_000 * MS_NS, 3_000 * MS_NS))
+"""In-flight grace and hard lag."""
+Owed = tuple[dict[int, int], dict[int, int]]
 CLIENTS = ("A", "B", "C", "D")
 VENUES = ("V", "W", "-", "NONE")
 REPORTS = (
@@ -76,14 +78,49 @@ answers = st.one_of(
 )  # fmt: skip
 
 
-def aged_sums(orders: Iterable[Order]) -> tuple[int, int, int, int]:
-    standing = [order.standing for order in orders]
-    return (
-        len(standing),
-        sum(change.mismatch for change in standing),
-        sum(change.difference for change in standing),
-        sum(change.ambiguous for change in standing),
+def due(order: Order, watch: Watch, covered_ns: int | None) -> tuple[bool, bool]:
+    """Whether the views' difference counts in a watch, and whether a missing answer does."""
+    doubt, aged_ns = order.doubt, watch.now_ns - watch.grace_ns
+    if doubt is None:
+        return False, False
+    entry = any(word.at_ns <= aged_ns for word in doubt.entry_lacks)
+    copy = covered_ns is not None and any(
+        word.at_ns + watch.grace_ns < covered_ns or watch.now_ns - word.at_ns >= watch.hard_ns
+        for word in doubt.copy_lacks
     )
+    sent = [r.sent_ns for r in order.requests if not r.acknowledged]
+    return entry or copy, any(sent_ns <= aged_ns for sent_ns in sent)
+
+
+def owed(order: Order) -> Owed:
+    """By side, entry first: since when it owes a word of each fact."""
+    found: Owed = ({}, {})
+    if order.doubt is not None:
+        for facts, words in zip(
+            found, (order.doubt.entry_lacks, order.doubt.copy_lacks), strict=True
+        ):
+            for word in reversed(words):
+                facts[word.fact] = word.at_ns
+    return found
+
+
+def parts(orders: Iterable[Order], watch: Watch, covered_ns: int | None) -> list[tuple[int, ...]]:
+    """What each order takes away, worked out anew: DOMAIN §6, and nothing of ours."""
+    found: list[tuple[int, ...]] = []
+    for order in orders:
+        views, answer = due(order, watch, covered_ns)
+        entry, venue, price = order.entry, order.venue, order.price
+        over = not entry.open and not venue.open
+        difference = abs(entry.open - venue.open)
+        executed = abs(entry.cum - venue.cum) if over else 0
+        at_stake = max(entry.open, venue.open, order.requested)
+        if views:
+            apart = int((entry.open > 0) != (venue.open > 0))
+            ambiguous = (at_stake if answer else difference) + executed
+            found.append((1, apart, difference, executed, ambiguous * price, executed * price))
+        elif answer:
+            found.append((1, 0, 0, 0, at_stake * price, 0))
+    return found
 
 
 class Course(RuleBasedStateMachine):
@@ -92,17 +129,28 @@ class Course(RuleBasedStateMachine):
         self.script = Script()
         self.twin: Script | None = None
         self.at_ms = 0
-        self.began: dict[Order, int] = {}
-        self.found: set[Order] = set()
-        for grace_ns in GRACES_NS:
-            self.script.orders.watch_grace(grace_ns)
+        self.covered_ns: int | None = None
+        for watched in WATCHED:
+            self.script.orders.watch(*watched)
 
     def act(self, line: str) -> None:
+        before = {order: owed(order) for order in self.all()}
         for script in (self.script, self.twin):
             if script is not None:
                 script.act(line.split())
                 script.orders.findings.clear()
-        self.watch_clocks(line)
+        if line.startswith("@") and "covered" not in line:
+            self.covered_ns = self.script.now_ns
+        one_sided = line.startswith("< ") and not line.startswith(("< row", "< end", "< logon"))
+        if one_sided and len(self.all()) >= len(before):
+            self.clocks_of_the_silent_side_run_on(before, silent=0 if " on:" in line else 1)
+
+    def clocks_of_the_silent_side_run_on(self, before: dict[Order, Owed], silent: int) -> None:
+        """What one side says makes no word younger that the other side owes."""
+        for order, was in before.items():
+            now = owed(order)
+            for fact, at_ns in was[silent].items():
+                assert now[silent].get(fact, at_ns) == at_ns
 
     @rule(line=reports)
     def report(self, line: str) -> None:
@@ -116,10 +164,19 @@ class Course(RuleBasedStateMachine):
     def answer(self, line: str) -> None:
         self.act(line)
 
-    @rule(ms=st.sampled_from((1, 400, 1_000, 5_000)))
-    def wait(self, ms: int) -> None:
+    @rule(ms=st.sampled_from((1, 400, 1_000, 5_000)), late_ms=st.sampled_from((0, 0, 600)))
+    def wait(self, ms: int, late_ms: int) -> None:
+        """Time passes; drop copy was heard, and had its chance to speak up to a while ago."""
         self.at_ms += ms
-        self.act(f"@ {self.at_ms}")
+        covered_ns = START_NS + (self.at_ms - late_ms) * MS_NS
+        self.covered_ns = max(covered_ns, self.covered_ns or 0)
+        self.act(f"@ {self.at_ms} covered {self.at_ms - late_ms}")
+
+    @rule()
+    def retire_drop_copy(self) -> None:
+        """None is required any more: what it lacks is no evidence."""
+        self.covered_ns = None
+        self.act(f"@ {self.at_ms} uncovered")
 
     @precondition(lambda self: self.twin is None)
     @rule()
@@ -128,28 +185,8 @@ class Course(RuleBasedStateMachine):
         rows = [orjson.loads(orjson.dumps(row)) for row in self.script.orders.dump()]
         self.twin = Script(Orders.load(rows))
         self.twin.now_ns, self.twin.numbers = self.script.now_ns, dict(self.script.numbers)
-        for grace_ns in GRACES_NS:
-            self.twin.orders.watch_grace(grace_ns)
-
-    def watch_clocks(self, line: str) -> None:
-        """Since when each order disagrees, kept from outside."""
-        orders = self.script.orders
-        now = {
-            order for order in self.all() if order.entry.open != order.venue.open or order.requests
-        }
-        found = set(self.all())
-        # Within one message, two records merged or a row told to one view may agree for a moment.
-        loose = line.startswith("< row") or not found >= self.found
-        self.found = found
-        held: dict[Order, int] = {}
-        for order, since_ns in self.began.items():
-            ids = (*order.order_ids(), *order.cl_ord_ids)
-            heirs = (order,) if order in found else (orders.find(any_id) for any_id in ids)
-            heir = next((each for each in heirs if each is not None), order)
-            held[heir] = min(since_ns, held.get(heir, since_ns))
-            if loose and heir.since_ns == self.script.now_ns:
-                held[heir] = heir.since_ns
-        self.began = {order: held.get(order, self.script.now_ns) for order in now}
+        for watched in WATCHED:
+            self.twin.orders.watch(*watched)
 
     def all(self) -> list[Order]:
         return self.script.orders._index.orders()
@@ -171,49 +208,89 @@ class Course(RuleBasedStateMachine):
             assert tally.open_notional == sum(
                 max(*pair, o.requested) * o.price for pair, o in zip(pairs, members, strict=True)
             )
-            assert tally.disagreeing == sum(o in self.began for o in members)
-            in_flight = sum(len(o.requests) for o in members)
+            doubtful = [o for o in members if o.doubt is not None]
+            assert tally.disagreeing == len(doubtful) + (0 if symbol else len(self.mass_cancels()))
+            waiting = [[r for r in o.requests if not r.acknowledged] for o in members]
+            in_play = sum(max(p) > 0 or bool(w) for p, w in zip(pairs, waiting, strict=True))
+            assert tally.in_play == in_play + (0 if symbol else len(self.mass_cancels()))
+            in_flight = sum(map(len, waiting))
             assert tally.in_flight - in_flight == (0 if symbol else len(self.mass_cancels()))
-            assert tally.ambiguous_notional == sum(o.standing.ambiguous for o in members)
+            assert tally.ambiguous_notional == sum(
+                (o.exposure if o.requested >= 0 else abs(o.entry.open - o.venue.open)) * o.price
+                for o in members
+            )
             assert tally.ambiguous_notional <= tally.open_notional
 
-    def mass_cancels(self) -> dict[str, object]:
-        return dict(self.script.orders._requests.mass_cancels)
+    def mass_cancels(self) -> list[Order]:
+        return [r.order for r in self.script.orders._requests.mass_cancels.values()]
 
     @invariant()
-    def graces_equal_brute_force(self) -> None:
+    def a_doubt_is_a_difference_or_an_answer_missing(self) -> None:
         orders = self.script.orders
-        oldest = min(self.began.values(), default=None)
-        assert orders.oldest_disagreement_ns == oldest
-        for grace_ns in GRACES_NS:
-            grace = orders.watch_grace(grace_ns)
-            by_now = grace.now_ns - grace_ns
-            aged = [order for order, since_ns in self.began.items() if since_ns <= by_now]
-            session = grace.session
-            assert aged_sums(aged) == (
-                session.disagreeing,
-                session.mismatch,
-                session.difference,
-                session.ambiguous_notional,
-            )
-            total = orders.total
-            assert (
-                grace.similarity == (1 - session.mismatch / total.union if total.union else 1)
-                or total.union
-            )
-            assert grace.symbols() == sorted({order.tally.symbol for order in aged})
-            for symbol in orders.symbols():
-                of_symbol = [order for order in aged if order.tally.symbol == symbol]
-                _, mismatch, difference, ambiguous = aged_sums(of_symbol)
-                tally, seen = orders.symbol(symbol), grace.symbol(symbol)
-                assert seen.similarity * max(tally.union, 1) == max(tally.union, 1) - mismatch or (
-                    abs(seen.similarity - (1 - mismatch / tally.union)) < 1e-12
+        for order in (*self.all(), *self.mass_cancels()):
+            waits = [r.sent_ns for r in order.requests if not r.acknowledged]
+            doubt = order.doubt
+            if doubt is None:
+                assert not waits
+                assert not orders.counts.differs(order)
+                continue
+            assert doubt.unanswered_ns == min(waits, default=-1)
+            words = [*doubt.entry_lacks, *doubt.copy_lacks]
+            assert bool(words) == orders.counts.differs(order)
+            for each in (doubt.entry_lacks, doubt.copy_lacks):
+                assert [word.at_ns for word in each] == sorted(word.at_ns for word in each)
+        waiting = {r for o in (*self.all(), *self.mass_cancels()) for r in o.requests}
+        assert set(orders._requests.waiting) == {r for r in waiting if not r.acknowledged}
+        owed_ns = [w.at_ns for o in self.all() if o.doubt for w in o.doubt.copy_lacks]
+        assert orders.oldest_owed_ns == min(owed_ns, default=None)
+        sent_ns = [r.sent_ns for r in orders._requests.waiting]
+        assert orders.oldest_unanswered_ns == min(sent_ns, default=None)
+
+    @invariant()
+    def watches_equal_brute_force(self) -> None:
+        orders = self.script.orders
+        records = [*self.all(), *self.mass_cancels()]
+        for watched in WATCHED:
+            watch = orders.watch(*watched)
+            for symbol in (None, "", *orders.symbols()):
+                members = [o for o in records if symbol is None or o.tally.symbol == symbol]
+                found = parts(members, watch, self.covered_ns)
+                sums = [sum(column) for column in zip(*found, strict=True)] or [0] * 6
+                count, apart, difference, executed, ambiguous, executed_notional = sums
+                over = sum(part[3] > 0 for part in found)
+                pairs = [(o.entry.open, o.venue.open) for o in members]
+                union = sum(max(pair) > 0 for pair in pairs)
+                total = sum(map(max, pairs)) + executed
+                notional = sum(
+                    max(*p, o.requested) * o.price for p, o in zip(pairs, members, strict=True)
                 )
-                assert abs(seen.quantity - (1 - difference / (tally.sum_max or 1))) < 1e-12
-                assert abs(seen.ambiguous - ambiguous / (tally.open_notional or 1)) < 1e-12
-            young = [since_ns for since_ns in self.began.values() if since_ns > by_now]
-            due = min(young) + grace_ns if young else None
-            assert grace.next_deadline_ns == due
+                notional += executed_notional
+                seen = watch.agreement() if symbol is None else watch.symbol(symbol)
+                assert seen.similarity == ((union - apart) / union if union else 1)
+                assert seen.quantity == ((total - difference - executed) / total if total else 1)
+                assert seen.ambiguous == (ambiguous / notional if notional else 0) <= 1
+                assert seen.ambiguous_orders == count <= seen.orders
+                assert seen.working == union + over
+                assert (symbol in watch.symbols()) == (symbol is not None and count > 0)
+
+    @invariant()
+    def deadlines_are_those_of_what_does_not_count_yet(self) -> None:
+        orders = self.script.orders
+        records = [*self.all(), *self.mass_cancels()]
+        for grace_ns, hard_ns in WATCHED:
+            watch = orders.watch(grace_ns, hard_ns)
+            sent = [r.sent_ns + grace_ns for o in records for r in o.requests if not r.acknowledged]
+            entry = [w.at_ns + grace_ns for o in records if o.doubt for w in o.doubt.entry_lacks]
+            young = [at_ns for at_ns in sent + entry if at_ns > watch.now_ns]
+            for word in [w for o in records if o.doubt for w in o.doubt.copy_lacks]:
+                heard = self.covered_ns is not None and word.at_ns + grace_ns < self.covered_ns
+                if (
+                    self.covered_ns is not None
+                    and not heard
+                    and word.at_ns + hard_ns > watch.now_ns
+                ):
+                    young.append(word.at_ns + hard_ns)
+            assert watch.next_deadline_ns == min(young, default=None)
 
     @invariant()
     def views_are_sound(self) -> None:
@@ -239,8 +316,9 @@ class Course(RuleBasedStateMachine):
     def the_twin_has_the_same_present(self) -> None:
         if self.twin is not None:
             assert list(self.twin.orders.dump()) == list(self.script.orders.dump())
-            for grace_ns in GRACES_NS:
-                mine, its = (s.orders.watch_grace(grace_ns) for s in (self.script, self.twin))
+            for watched in WATCHED:
+                mine, its = (s.orders.watch(*watched) for s in (self.script, self.twin))
+                assert mine.agreement() == its.agreement()
                 for symbol in self.script.orders.symbols():
                     assert mine.symbol(symbol) == its.symbol(symbol)
                 assert mine.next_deadline_ns == its.next_deadline_ns

@@ -67,10 +67,10 @@ def counted(orders: Orders) -> list[list[int]]:
 def test_a_dump_restores_everything_and_is_plain_json() -> None:
     script = Script()
     script.run(BUSY)
-    grace = script.orders.watch_grace(500 * MS_NS)
+    grace = script.orders.watch(500 * MS_NS, 5_000 * MS_NS)
     script.line("@ 600")
     loaded = Orders.load(stored(script.orders))
-    again = loaded.watch_grace(500 * MS_NS)
+    again = loaded.watch(500 * MS_NS, 5_000 * MS_NS)
     assert stored(loaded) == stored(script.orders)
     assert counted(loaded) == counted(script.orders)
     assert [again.symbol(s) for s in "ST"] == [grace.symbol(s) for s in "ST"]
@@ -151,7 +151,7 @@ def test_the_same_events_give_the_same_bytes_under_every_hash_seed() -> None:
     program = (
         "import orjson; from tests.core import test_orders_store as t; from tests.core.order_script"
         " import Script; s = Script(); s.run(t.BUSY);"
-        " s.run('@ 600'); s.orders.watch_grace(1); d = [*s.orders.dump()];"
+        " s.run('@ 600'); s.orders.watch(1, 9); d = [*s.orders.dump()];"
         " print(orjson.dumps(d), s.orders.disagreements(9))"
     )
     outputs = {

@@ -17,6 +17,7 @@ import pytest
 from reconverge.core.control.machine import RISING
 from reconverge.core.messages.effects import Cap, CapFields, Effect, State, Transition
 from reconverge.core.messages.wire import encode, plain
+from reconverge.core.orders import Order, Watch
 from reconverge.core.session import Session
 from tests.core.venue_model import HEADER, World
 from tests.scenarios.transcript import Scenario
@@ -113,18 +114,35 @@ _WAY = [State.REPLAY_SYNCING, State.CONTROLLED_REENTRY, State.STABLE]
 
 def _similar(session: Session) -> None:
     """Similarity against sets and sums made anew (DOMAIN, Similarity)."""
-    orders, grace = session.truth.orders, session.control.grace
+    orders, watch = session.truth.orders, session.control.watch
     entry = set(orders.working(venue=False))
     venue = set(orders.working(venue=True))
     union = entry | venue
     assert orders.total.similarity == (len(entry & venue) / len(union) if union else 1.0)
     records = [order for name in union if (order := orders.find(name)) is not None]
-    aged = [o for o in records if 0 <= o.since_ns <= session.now_ns - grace.grace_ns]
+    aged = [o for o in records if _counts(o, watch, session)]
     apart = sum((o.entry.open > 0) != (o.venue.open > 0) for o in aged)
-    assert grace.similarity == ((len(union) - apart) / len(union) if union else 1.0)
+    assert watch.agreement().similarity == ((len(union) - apart) / len(union) if union else 1.0)
     highest = sum(max(o.entry.open, o.venue.open) for o in records)
     difference = sum(abs(o.entry.open - o.venue.open) for o in aged)
-    assert grace.quantity == ((highest - difference) / highest if highest else 1.0)
+    assert watch.agreement().working >= len(union)
+    if watch.agreement().working == len(union):
+        quantity = (highest - difference) / highest if highest else 1.0
+        assert watch.agreement().quantity == quantity
+
+
+def _counts(order: Order, watch: Watch, session: Session) -> bool:
+    """Does a word that either side lacks count by now (DOMAIN, Similarity)?"""
+    if order.doubt is None:
+        return False
+    now_ns, covered_ns = watch.now_ns, session.truth.orders.counts.doubts.covered_ns
+    entry = [word.at_ns + watch.grace_ns <= now_ns for word in order.doubt.entry_lacks]
+    copy = [
+        covered_ns is not None
+        and (word.at_ns + watch.grace_ns < covered_ns or now_ns - word.at_ns >= watch.hard_ns)
+        for word in order.doubt.copy_lacks
+    ]
+    return any(entry + copy)
 
 
 def ending() -> Iterator[str]:

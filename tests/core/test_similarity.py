@@ -1,28 +1,39 @@
-"""Live-set similarity by itself (DOMAIN §6): the forms, the grace, the log that graces read."""
+"""Live-set similarity by itself (DOMAIN §6): the forms, the three clocks of doubt, what counts."""
 
 from reconverge.core.messages.units import ONE
+from reconverge.core.orders import Agreement, Watch
+from reconverge.core.orders.doubt import WORDS_MAX
 from tests.core.order_script import MS_NS, START_NS, Script
 
 GRACE_NS = 500 * MS_NS
+HARD_NS = 5_000 * MS_NS
+PRICE = 10 * ONE
+BOTH = ("", " on:DC")
+
+
+def watched() -> tuple[Script, Watch]:
+    """A session with one order open in both views, and a policy that watches."""
+    script = Script()
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    for on in BOTH:
+        script.line(f"< X new new 100 0 100 px:10{on}")
+    return script, watch
 
 
 def test_nothing_working_anywhere_is_agreement() -> None:
     script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
     total = script.orders.total
     assert (total.similarity, total.quantity) == (1, 1)
-    assert (grace.similarity, grace.quantity, grace.ambiguous_notional) == (1, 1, 0)
-    assert grace.symbol("S") == (1, 1, 0)
-    assert grace.next_deadline_ns is script.orders.oldest_disagreement_ns is None
+    assert watch.agreement() == watch.symbol("S") == watch.symbol("") == Agreement(1, 1, 0, 0, 0, 0)
+    assert watch.next_deadline_ns is script.orders.oldest_disagreement_ns is None
 
 
 def test_raw_and_weighted_by_hand() -> None:
     """Two of three orders in both views; 160 of 300 open quantity agreed."""
-    script = Script()
+    script, watch = watched()
     script.run(
         """
-        < X new new 100 0 100
-        < X new new 100 0 100 on:DC
         < Y new new 100 0 100 order:W
         < Y trade partially_filled 100 40 60 40 order:W on:DC
         < Z new new 100 0 100 order:U on:DC
@@ -31,14 +42,16 @@ def test_raw_and_weighted_by_hand() -> None:
     total = script.orders.total
     assert total.similarity == 2 / 3
     assert total.quantity == 160 / 300
-    assert (total.union, total.both) == (3, 2)
+    assert (total.union, total.both, total.in_play) == (3, 2, 3)
+    script.line("@ 501")
+    assert watch.agreement()[:2] == (2 / 3, 160 / 300)
 
 
 def test_the_least_quantity_works_like_any_other() -> None:
     """R20: an order with 10^-9 open works, also when its instrument or a partial end is learnt."""
     script = Script()
     least = "0.000000001"
-    for on in ("", " on:DC"):
+    for on in BOTH:
         script.run(f"< X new new {least} 0 {least} sym:-{on}")
     script.run(f"< X canceled new {least} 0 {least} sym:S")
     for tally in (script.orders.total, script.orders.symbol("S")):
@@ -46,114 +59,354 @@ def test_the_least_quantity_works_like_any_other() -> None:
     assert script.orders.working(venue=False) == script.orders.working(venue=True) == ["V"]
 
 
-def test_a_disagreement_counts_once_it_outlasts_the_grace_and_no_longer_than_it_lasts() -> None:
-    script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
-    script.run("< X new new 100 0 100 px:10\n< Y new new 100 0 100 order:W sym:T")
-    assert grace.next_deadline_ns == START_NS + GRACE_NS
-    script.run("@ 499\n< Y new new 100 0 100 order:W sym:T on:DC")
-    assert (grace.similarity, grace.disagreeing, grace.symbols()) == (1, 0, [])
-    script.run("@ 500")
-    assert (grace.similarity, grace.quantity, grace.disagreeing) == (0.5, 0.5, 1)
-    assert grace.symbols() == ["S"]
-    assert grace.symbol("S") == (0, 0, 1)
-    assert grace.symbol("T") == (1, 1, 0)
-    assert grace.ambiguous_notional == grace.open_notional == 1_000 * 10**18
-    assert not grace.next_deadline_ns
-    script.run("< X trade partially_filled 100 40 60 40")
-    assert grace.ambiguous_notional == 600 * 10**18
-    script.run("< X trade partially_filled 100 40 60 40 on:DC")
-    assert (grace.similarity, grace.disagreeing, grace.symbols()) == (1, 0, [])
+def test_what_order_entry_lacks_counts_by_age_alone() -> None:
+    """The path we trade on is never excused, whatever drop copy was heard to say."""
+    script, watch = watched()
+    script.line("< X trade partially_filled 100 40 60 40 on:DC")
+    assert watch.next_deadline_ns == START_NS + GRACE_NS
+    script.line("@ 499 covered 0")
+    assert watch.agreement().quantity == 1
+    script.line("@ 500 covered 0")
+    assert watch.agreement() == Agreement(1, 0.6, 0.4, 1, 1, 1)
+    script.line("< X trade partially_filled 100 40 60 40")
+    assert watch.agreement() == Agreement(1, 1, 0, 0, 1, 1)
 
 
-def test_the_clock_runs_through_changes_and_starts_anew_after_agreement() -> None:
+def test_what_drop_copy_lacks_counts_once_it_was_heard_late_enough_after_the_word() -> None:
+    script, watch = watched()
+    script.line("< X trade partially_filled 100 40 60 40")
+    assert not watch.next_deadline_ns  # nobody required drop copy yet
+    script.line("@ 3000 covered 500")
+    assert watch.agreement().quantity == 1
+    assert watch.next_deadline_ns == START_NS + HARD_NS
+    script.settle(START_NS + GRACE_NS + 1)
+    assert watch.agreement() == Agreement(1, 0.6, 0.4, 1, 1, 1)
+    script.line("@ 3001 covered 100")  # a lateness that grows takes nothing back
+    assert watch.agreement().quantity == 0.6
+
+
+def test_a_word_that_is_very_old_counts_though_drop_copy_was_not_heard_since() -> None:
+    script, watch = watched()
+    script.run("< X trade partially_filled 100 40 60 40\n@ 4999 covered 0")
+    assert watch.agreement().quantity == 1
+    script.line("@ 5000 covered 0")
+    assert watch.agreement().quantity == 0.6
+
+
+def test_without_a_required_drop_copy_its_silence_is_no_evidence() -> None:
+    """R29: nor is it any more once the last channel is retired; and it is again when one comes."""
+    script, watch = watched()
+    script.run("< X trade partially_filled 100 40 60 40\n@ 9000 uncovered")
+    assert watch.agreement().quantity == 1
+    assert script.orders.oldest_owed_ns == START_NS
+    script.line("@ 9001")
+    assert watch.agreement().quantity == 0.6
+    script.line("@ 9002 uncovered")
+    assert watch.agreement().quantity == 1
+    assert watch.symbols() == []
+    script.line("@ 9003")
+    assert watch.agreement().quantity == 0.6
+
+
+def test_a_drop_copy_that_is_always_late_is_late_and_not_wrong() -> None:
+    """A fill every 300 ms, told 600 ms later: never without a word owed, and never in doubt."""
+    script, watch = watched()
+    for n in range(1, 31):
+        script.line(f"@ {300 * n} covered {300 * n - 600}")
+        script.line(f"< X trade partially_filled 100 {n} {100 - n} 1 exec:e{n}")
+        if n > 2:
+            at = n - 2
+            script.line(f"< X trade partially_filled 100 {at} {100 - at} 1 exec:e{at} on:DC")
+            assert script.orders.echo_ns == START_NS + 300 * at * MS_NS
+            assert script.orders.oldest_owed_ns == START_NS + 300 * (at + 1) * MS_NS
+        assert watch.agreement() == Agreement(1, 1, 0, 0, 1, 1)
+
+
+def test_replaces_do_not_make_a_lost_fill_younger() -> None:
+    """A clock starts anew only when the side that lacks makes progress on that very fact."""
+    script, watch = watched()
+    script.line("< X trade partially_filled 100 90 10 90 exec:a")
+    former = "X"
+    for n in range(1, 5):
+        script.line(f"@ {300 * n}")
+        qty = 100 + n
+        script.line(f"> replace R{n} {former} {qty}")
+        script.line(f"< R{n},{former} replaced replaced {qty} 90 {10 + n}")
+        script.line(f"< R{n},{former} replaced replaced {qty} - - on:DC")
+        former = f"R{n}"
+        assert script.orders.oldest_owed_ns == START_NS
+    assert watch.agreement().quantity == 14 / 104
+
+
+def test_each_kind_of_doubt_has_a_grace_of_its_own() -> None:
+    """A replace waits for its answer; a fill that ends it is seen on drop copy 20 ms later."""
+    script, watch = watched()
+    script.run("> replace Y X 90\n@ 2700")
+    assert watch.agreement() == Agreement(1, 1, 1, 1, 1, 1)
+    assert script.orders.oldest_unanswered_ns == START_NS
+    script.line("< X trade filled 100 100 0 100 exec:a")
+    assert watch.agreement() == Agreement(1, 1, 0, 0, 1, 1)
+    script.run("@ 2720\n< X trade filled 100 100 0 100 exec:a on:DC")
+    assert script.orders.oldest_disagreement_ns is None
+    assert script.orders.echo_ns == START_NS + 2_700 * MS_NS
+
+
+def test_an_answer_leaves_the_clock_to_the_next_request_that_waits() -> None:
+    script, watch = watched()
+    script.run("> cancel C X\n@ 400\n> cancel D X\n@ 450\n< no C,X new\n@ 600")
+    assert watch.agreement().ambiguous_orders == 0
+    assert watch.next_deadline_ns == START_NS + 400 * MS_NS + GRACE_NS
+    script.line("@ 900")
+    assert watch.agreement() == Agreement(1, 1, 1, 1, 1, 1)
+
+
+def test_sides_that_sum_fills_up_differently_catch_up_all_the_same() -> None:
+    script, watch = watched()
+    script.run(
+        "< X trade partially_filled 100 10 90 10\n@ 100\n< X trade partially_filled 100 30 70"
+    )
+    script.line("< X trade partially_filled 100 20 80 20 on:DC")
+    assert script.orders.echo_ns == START_NS
+    assert script.orders.oldest_owed_ns == START_NS + 100 * MS_NS
+    script.line("< X trade partially_filled 100 25 75 5 on:DC")
+    assert not script.orders.echo_ns
+    script.line("< X trade partially_filled 100 30 70 5 on:DC")
+    assert script.orders.echo_ns == START_NS + 100 * MS_NS
+    assert watch.agreement().quantity == 1
+
+
+def test_a_side_that_says_more_than_it_owed_makes_the_other_owe() -> None:
+    script, watch = watched()
+    script.run("< X trade partially_filled 100 10 90 10\n@ 300")
+    script.line("< X trade partially_filled 100 40 60 30 on:DC")
+    assert script.orders.oldest_owed_ns is None
+    assert watch.next_deadline_ns == START_NS + 300 * MS_NS + GRACE_NS
+
+
+def test_both_sides_may_owe_at_once() -> None:
+    """A fill told on order entry alone, a restatement on drop copy alone."""
+    script, watch = watched()
+    script.run("< X trade partially_filled 100 40 60 40 exec:a\n@ 300")
+    script.line("< X restated new 80 0 80 on:DC")
+    script.line("@ 600 covered 300")
+    assert watch.agreement().ambiguous_orders == 0
+    script.line("@ 800 covered 300")
+    assert watch.agreement() == Agreement(1, 0.75, 20 / 80, 1, 1, 1)
+
+
+def test_a_bust_is_a_word_like_any_other() -> None:
+    script, watch = watched()
+    for on in BOTH:
+        script.line(f"< X trade partially_filled 100 40 60 40 exec:a{on}")
+    script.run("@ 100\n< X trade_cancel new 100 0 100 - exec:b ref:a\n@ 5099 covered 0")
+    assert watch.agreement().quantity == 1
+    assert script.orders.oldest_owed_ns == START_NS + 100 * MS_NS
+    script.line("< X trade_cancel new 100 0 100 - exec:b ref:a on:DC")
+    assert script.orders.oldest_owed_ns is None
+
+
+def test_a_side_that_owes_very_much_seems_older_never_younger() -> None:
+    script, _ = watched()
+    for n in range(1, 2 * WORDS_MAX):
+        script.line(f"@ {n}")
+        script.line(f"< X trade partially_filled 100 {n} {100 - n} 1 exec:e{n}")
+    for n in range(1, 2 * WORDS_MAX - 1):
+        script.line(f"< X trade partially_filled 100 {n} {100 - n} 1 exec:e{n} on:DC")
+        owed_ns = script.orders.oldest_owed_ns
+        assert owed_ns == START_NS + min(n + 1, WORDS_MAX) * MS_NS
+
+
+def test_executed_quantities_that_differ_on_an_order_that_is_over_are_a_doubt() -> None:
+    """An immediate fill that a live drop copy never tells; its source's word ends the doubt."""
+    script, watch = watched()
+    script.line("< Y trade filled 50 50 0 50 order:W px:10 exec:y")
+    assert script.orders.total.disagreeing == 1
+    script.line("@ 501")
+    assert watch.agreement() == Agreement(1, 100 / 150, 50 / 150, 1, 2, 2)
+    assert [order.name for order in watch.executed_found] == ["W"]
+    script.line("< Y trade filled 50 50 0 50 order:W exec:y on:DC")
+    assert watch.agreement() == Agreement(1, 1, 0, 0, 1, 1)
+
+
+def test_an_attestation_ends_a_doubt_about_what_was_executed() -> None:
+    """R17."""
+    script, watch = watched()
+    script.run("< Y trade filled 50 50 0 50 order:W px:10\n@ 501\nattest W")
+    assert watch.agreement() == Agreement(1, 1, 0, 0, 1, 1)
+    script.run("? W entry filled 0 50\n? W venue unknown 0 50")
+
+
+def test_before_drop_copy_was_ever_heard_it_owes_nothing_of_orders_that_are_over() -> None:
+    """R40: unknown is not empty."""
     script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
-    script.run("< X new new 100 0 100\n@ 400\n< X trade partially_filled 100 40 60 40\n@ 500")
-    assert grace.disagreeing == 1
-    script.run("< X order_status new 100 40 60 on:DC\n@ 600\n< X canceled canceled 100 40 0")
-    assert grace.disagreeing == 0
-    assert grace.next_deadline_ns == START_NS + 600 * MS_NS + GRACE_NS
-    assert script.orders.oldest_disagreement_ns == START_NS + 600 * MS_NS
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    script.run(
+        "< Y trade filled 50 50 0 50 order:W\n< X new new 100 0 100 px:1\n< logon on:DC\n@ 501"
+    )
+    assert watch.agreement() == Agreement(0, 0, 1, 1, 1, 1)
 
 
 def test_a_request_in_flight_is_ambiguous_as_a_whole_after_the_grace() -> None:
     """R29: whether the venue acted on it is not known."""
     script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
     script.run("> new X 100 px:10")
-    assert script.orders.total.open_notional == 1_000 * 10**18
-    assert script.orders.total.union == 0
+    total = script.orders.total
+    assert (total.open_notional, total.union, total.in_play) == (100 * ONE * PRICE, 0, 1)
     script.run("@ 500")
-    assert grace.ambiguous_notional == 1_000 * 10**18
-    assert grace.similarity == 1
-    script.run("< X new new 100 0 100\n< X new new 100 0 100 on:DC\n> replace Y X 300\n@ 1000")
-    assert grace.ambiguous_notional == grace.open_notional == 3_000 * 10**18
-    for on in ("", " on:DC"):  # as of when it was sent: more than is open by now, never less
+    assert watch.agreement() == Agreement(1, 1, 1, 1, 1, 0)
+    for on in BOTH:
+        script.line(f"< X new new 100 0 100{on}")
+    script.run("> replace Y X 300\n@ 1000")
+    assert watch.session.ambiguous_notional == total.open_notional == 300 * ONE * PRICE
+    for on in BOTH:  # as of when it was sent: more than is open by now, never less
         script.run(f"< X trade partially_filled 100 40 60 40{on}")
-    assert grace.ambiguous_notional == grace.open_notional == 3_000 * 10**18
+    assert watch.session.ambiguous_notional == total.open_notional == 300 * ONE * PRICE
     script.run("< no Y,X new")
-    assert grace.ambiguous_notional == 0
-    assert grace.open_notional == 600 * 10**18
-    script.run("> replace Q X 300")
-    assert grace.open_notional == 2_600 * 10**18
-    script.run("< no Q,X new\n> cancel D X\n@ 1500")
-    assert grace.ambiguous_notional == grace.open_notional == 600 * 10**18
-    script.run("< no D,X new\n< Z new new 100 0 100 order:W px:10")
-    script.run("< Z done_for_day done_for_day 100 0 100 order:W\n> cancel C Z\n@ 2000")
-    assert (grace.disagreeing, grace.ambiguous_notional) == (1, 0)
-    assert grace.open_notional == 600 * 10**18
+    assert watch.session.ambiguous_notional == 0
+    assert total.open_notional == 60 * ONE * PRICE
 
 
-def test_graces_are_shared_and_one_watched_late_sees_what_it_would_have() -> None:
+def test_an_order_without_a_price_or_at_price_zero_counts_as_an_order() -> None:
+    """R39: a weight never decides existence."""
     script = Script()
-    early = script.orders.watch_grace(GRACE_NS)
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    script.run("> new X 100 px:-\n> new Y 100 px:0\n> new Z 100 px:10\n@ 500")
+    assert watch.agreement() == Agreement(1, 1, 1, 3, 3, 0)
+    script.run("< Z rejected rejected 100 0 0 order:U")
+    assert watch.agreement() == Agreement(1, 1, 0, 2, 2, 0)
+
+
+def test_the_reference_price_is_the_limit_else_the_last_trade_else_the_stamped_mid() -> None:
+    """R39."""
+    script = Script()
+    script.line("> new X 1 px:0 mid:8")
+    order = script.orders.find("X")
+    assert order is not None
+    assert order.price == 8 * ONE
+    script.line("< X trade partially_filled 1 0.2 0.8 0.2 exec:a last_px:9 px:0")
+    script.line("< X trade partially_filled 1 0.4 0.6 0.2 exec:b last_px:7")
+    assert order.price == 7 * ONE
+    script.line("< X restated partially_filled 1 0.4 0.6 px:12")
+    script.line("< X trade partially_filled 1 0.5 0.5 0.1 exec:c last_px:11")
+    assert order.price == 12 * ONE
+
+
+def test_an_acknowledgement_as_pending_is_an_answer() -> None:
+    """R41: both views know the order, and waiting is no doubt; nor does a failure count it."""
+    script, watch = watched()
+    script.run("> new Y 100 px:10\n@ 400")
+    for on in BOTH:
+        script.line(f"< Y pending_new pending_new 100 0 100 order:W{on}")
+    script.run("> replace Z X 150\n< Z,X pending_replace pending_replace 100 0 100\n@ 9000")
+    assert watch.agreement() == Agreement(1, 1, 0, 0, 2, 2)
+    assert script.orders.in_flight_total == 0
+    script.orders.mark_failure()
+    assert script.orders.unanswered_of_failure == 0
+
+
+def test_a_request_of_unknown_size_or_about_many_orders_is_of_unknown_instrument() -> None:
+    """R37: it may be of any."""
+    script, watch = watched()
+    script.run("> unmodelled Y\n> mass-cancel M\n@ 500")
+    assert watch.unknown_in_doubt
+    assert watch.symbol("") == Agreement(1, 1, 0, 2, 2, 0)
+    assert watch.agreement() == Agreement(1, 1, 0, 2, 3, 1)
+    script.run("< mass M - \n< refused id:Y")
+    assert watch.symbols() == []
+    assert watch.agreement() == Agreement(1, 1, 0, 0, 1, 1)
+    assert script.orders.total.orders == 2
+
+
+def test_requests_of_a_failure_are_held_until_answered_lost_or_vouched_for() -> None:
+    script, _ = watched()
+    script.run("> new A 1 px:-\n> cancel C X\n> mass-cancel M\n> replace R X 9")
+    script.orders.mark_failure()
+    script.run("> new B 1")
+    assert script.orders.unanswered_of_failure == 4
+    script.run("< no C,X new")
+    assert script.orders.unanswered_of_failure == 3
+    script.run("< mass M - ")
+    assert script.orders.unanswered_of_failure == 2
+    script.run("@ 5000\n< snapshot Q\n< row Q X new 100 0 100\n< end Q 1\n? A entry absent 0 0")
+    assert script.orders.unanswered_of_failure == 0
+    script.run("> new D 1")
+    script.orders.mark_failure()
+    assert script.orders.unanswered_of_failure == 1
+    script.run("attest D")
+    assert script.orders.unanswered_of_failure == 0
+
+
+def test_watches_are_shared_and_one_made_late_sees_what_it_would_have() -> None:
+    script = Script()
+    early = script.orders.watch(GRACE_NS, HARD_NS)
     script.run("< X new new 100 0 100\n@ 300\n< Y new new 100 0 100 order:W\n@ 600")
-    assert script.orders.watch_grace(GRACE_NS) is early
-    late = script.orders.watch_grace(200 * MS_NS)
+    assert script.orders.watch(GRACE_NS, HARD_NS) is early
+    late = script.orders.watch(200 * MS_NS, HARD_NS)
     assert (early.disagreeing, late.disagreeing) == (1, 2)
     script.run("< X new new 100 0 100 on:DC")
     assert (early.disagreeing, late.disagreeing) == (0, 1)
     script.run("< Y trade partially_filled 100 40 60 40 order:W")
     assert (early.session.difference, late.session.difference) == (0, 60 * ONE)
     script.run("< Y canceled canceled 100 40 0 order:W")
-    assert (early.disagreeing, late.disagreeing) == (0, 0)
+    assert (early.disagreeing, late.disagreeing) == (0, 1)  # what was executed still differs
+    assert late.session.executed == 40 * ONE
 
 
 def test_what_began_at_this_very_moment_never_counts() -> None:
     script = Script()
-    grace = script.orders.watch_grace(0)
-    script.run("< X new new 100 0 100\n@ 0")
-    assert grace.disagreeing == 0
-    assert grace.next_deadline_ns == START_NS + 1
-    grace.settle(START_NS + 1)
-    assert grace.disagreeing == 1
+    watch = script.orders.watch(0, HARD_NS)
+    script.run("> new X 100\n@ 0")
+    assert watch.disagreeing == 0
+    assert watch.next_deadline_ns == START_NS + 1
+    watch.settle(START_NS + 1, None)
+    assert watch.disagreeing == 1
 
 
-def test_an_order_that_moves_keeps_its_clock() -> None:
-    """R22: learning its instrument, or merging, does not make a disagreement young again."""
+def test_only_instruments_whose_reading_may_have_changed_are_named() -> None:
+    """Of hundreds in doubt, an event names its own; those in perfect order are never named."""
     script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
-    script.run("< X new new 100 0 100 sym:- order:-\n@ 400\n> new Y 100\n@ 450")
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    for n in range(300):
+        script.line(f"< X{n} new new 100 0 100 order:V{n} sym:S{n}")
+    for on in BOTH:
+        script.line(f"< Y new new 100 0 100 order:W sym:T{on}")
+    assert watch.changed_symbols() == []
+    script.line("@ 501")
+    assert len(watch.changed_symbols()) == 300
+    script.line("@ 502")
+    for on in BOTH:
+        script.line(f"< Y trade partially_filled 100 10 90 10 order:W sym:T{on}")
+    assert watch.changed_symbols() == []
+    script.line("< X7 trade partially_filled 100 10 90 10 order:V7 sym:S7")
+    script.line("< X9 new new 100 0 100 order:V9 sym:S9 on:DC")
+    assert watch.changed_symbols() == ["S7", "S9"]
+    assert len(watch.symbols()) == 299
+
+
+def test_an_order_that_moves_keeps_its_clocks() -> None:
+    """R22: learning its instrument, or merging, does not make a doubt young again."""
+    script = Script()
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    script.run("< X new new 100 0 100 sym:- order:-\n@ 400 covered 0\n> new Y 100\n@ 450 covered 0")
     script.run("< X trade partially_filled 100 40 60 40 order:V")
-    assert grace.next_deadline_ns == START_NS + GRACE_NS
-    script.run("@ 500")
-    assert grace.symbols() == ["S"]
-    script.run("< - new new 80 40 40 order:U on:DC\n@ 600")
+    assert script.orders.oldest_owed_ns == START_NS
+    script.run("@ 501")
+    assert watch.symbols() == ["S"]
+    script.run("< - new new 80 0 80 order:U on:DC\n@ 600")
     script.run("< X order_status partially_filled 100 40 60 order:U")
     assert script.orders.oldest_disagreement_ns == START_NS
-    assert grace.disagreeing == 1
     script.run("@ 900")
-    assert grace.disagreeing == 2
+    assert watch.disagreeing == 2
 
 
 def test_one_that_moves_at_the_moment_it_begins_to_count_counts() -> None:
     script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
-    script.run("< X new new 100 0 100 sym:-\n@ 500")
-    assert (grace.disagreeing, grace.symbols()) == (1, [""])
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    script.run("< X new new 100 0 100 sym:-\n@ 501")
+    assert (watch.disagreeing, watch.symbols()) == (1, [""])
     script.run("< X new new 100 0 100 sym:S")
-    assert (grace.disagreeing, grace.symbols()) == (1, ["S"])
+    assert (watch.disagreeing, watch.symbols()) == (1, ["S"])
 
 
 def test_a_clock_may_begin_at_zero() -> None:
@@ -176,25 +429,26 @@ def test_a_clock_may_begin_at_zero() -> None:
     assert {row.since_ns for row in script.orders.disagreements(9)} == {0}
 
 
-def test_the_log_is_swept_so_a_hot_order_costs_no_memory() -> None:
+def test_the_logs_are_swept_so_a_hot_order_costs_no_memory() -> None:
     """One order that disagrees and agrees for ever, within one settled moment or over many."""
     script = Script()
-    grace = script.orders.watch_grace(GRACE_NS)
-    script.run("< Y new new 100 0 100 order:W")
-    log = script.orders.counts.disagreements
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    script.run("< Y new new 100 0 100 order:W\n> new Z 1")
+    logs = script.orders.counts.doubts.logs
     for n in range(3_000):
         if n == 1_500:
             script.run("@ 400")
         script.run("< X restated new 100 0 100\n< X restated new 100 0 100 on:DC")
-        script.run("< X restated new 90 0 90\n< X restated new 90 0 90 on:DC")
-    assert len(log.entries) < 2_100
-    assert grace.next_deadline_ns == START_NS + GRACE_NS
-    script.run("@ 500")
-    assert grace.disagreeing == 1
+        script.run("< X restated new 90 0 90 on:DC\n< X restated new 90 0 90")
+        script.run(f"> cancel C{n} X\n< no C{n},X new")
+    assert all(0 < len(log.entries) < 2_100 for log in logs)
+    assert watch.next_deadline_ns == START_NS + GRACE_NS
+    script.run("@ 501")
+    assert watch.disagreeing == 2
     assert script.orders.oldest_disagreement_ns == START_NS
 
 
-def test_the_log_holds_at_most_twice_what_disagrees() -> None:
+def test_a_log_holds_at_most_twice_what_is_in_doubt() -> None:
     script = Script()
     lasting = 1_000
     for n in range(lasting):
@@ -203,6 +457,6 @@ def test_the_log_holds_at_most_twice_what_disagrees() -> None:
     for n in range(2 * lasting):
         quantities = f"{100 + n} 0 {100 + n}"
         script.run(f"< X restated new {quantities}\n< X restated new {quantities} on:DC")
-        longest = max(longest, len(script.orders.counts.disagreements.entries))
+        longest = max(longest, *(len(log.entries) for log in script.orders.counts.doubts.logs))
     assert lasting < longest < 2 * (lasting + 1)
     assert script.orders.total.disagreeing == lasting

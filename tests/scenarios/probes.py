@@ -7,8 +7,7 @@ from reconverge.core.control import catchup_multiple, confidence, shortfall_expe
 from reconverge.core.messages.effects import Episode
 from reconverge.core.messages.units import decimal_text
 from reconverge.core.messages.wire import plain
-from reconverge.core.orders.index import Order
-from reconverge.core.orders.view import View
+from reconverge.core.orders import Order, View, Watch
 from reconverge.core.partition import Partition
 from reconverge.core.session import Session
 
@@ -28,15 +27,21 @@ def _state(session: Session, _: list[str], __: int) -> str:
     return f"{session.control.machine.state}, path {path}{latch}{parked}"
 
 
+def _settled(session: Session, now_ns: int) -> Watch:
+    """What counts by now, for a probe between two settlings."""
+    at_ns, control = max(now_ns, session.now_ns), session.control
+    control.watch.settle(at_ns, session.truth.summary(at_ns, control.failure_event_ns).covered_ns)
+    return control.watch
+
+
 def _cap(session: Session, _: list[str], __: int) -> str:
     return f"{session.control.cap:g}"
 
 
 def _lss(session: Session, words: list[str], now_ns: int) -> str:
-    session.control.grace.settle(max(now_ns, session.now_ns))
-    grace = session.control.grace
+    watch = _settled(session, now_ns)
     total = session.truth.orders.symbol(words[0]) if words else session.truth.orders.total
-    settled = grace.symbol(words[0]) if words else grace
+    settled = watch.symbol(words[0]) if words else watch.agreement()
     return (
         f"raw {total.similarity:.4g}, settled {settled.similarity:.4g},"
         f" quantity {settled.quantity:.4g}"
@@ -94,7 +99,7 @@ def _view(view: View) -> str:
 
 
 def _confidence(session: Session, _: list[str], now_ns: int) -> str:
-    session.control.grace.settle(max(now_ns, session.now_ns))
+    _settled(session, now_ns)
     found = confidence(session.control.read(max(now_ns, session.now_ns)), session.control.policy)
     parts = plain(found.components)
     low = [f"{name} {part:.3g}" for name, part in parts.items() if part < 1]

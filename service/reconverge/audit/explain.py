@@ -15,7 +15,7 @@ from reconverge.core.messages.decode import Undecodable, decode
 from reconverge.core.messages.effects import Cap, Effect, Transition
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, plain
-from reconverge.core.orders.orders import Disagreement
+from reconverge.core.orders import Disagreement
 from reconverge.core.partition import Partition
 from reconverge.core.sequences import Numbering
 from reconverge.core.session import Session

@@ -17,7 +17,7 @@ from reconverge.core.messages.desk import Attestation, PolicyChange, SafeMode
 from reconverge.core.messages.effects import Effect
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, plain
-from reconverge.core.orders.orders import OrdersFull
+from reconverge.core.orders import OrdersFull
 from reconverge.core.session import Session
 from reconverge.core.venue import Venue
 

@@ -13,8 +13,7 @@ from msgspec import structs
 from reconverge.core.findings import NoticeKind, SessionNotice
 from reconverge.core.messages.desk import Attestation, ParentOrder, SafeMode
 from reconverge.core.messages.events import Logon, MassStatusBegin, OtherMessage, StreamEvent
-from reconverge.core.orders.orders import Orders
-from reconverge.core.orders.snapshots import Snapshot
+from reconverge.core.orders import Orders, Snapshot
 from reconverge.core.parents import Backlog, Parents
 from reconverge.core.path import PATH_EVENTS, LinkState, Path
 from reconverge.core.sequences import Sequences

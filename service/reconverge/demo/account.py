@@ -20,8 +20,8 @@ from reconverge.core.messages.events import (
     StreamEvent,
 )
 from reconverge.core.messages.units import ONE
-from reconverge.core.orders.index import Order as KnownOrder
-from reconverge.core.orders.orders import Orders
+from reconverge.core.orders import Order as KnownOrder
+from reconverge.core.orders import Orders
 from reconverge.demo.trace import Folded, Trace
 
 _UNSAID: Final = frozenset({"unknown", "sent"})

@@ -21,7 +21,7 @@ from reconverge.core.messages.events import (
     StreamEvent,
 )
 from reconverge.core.messages.units import ONE, decimal_text
-from reconverge.core.orders.orders import Orders
+from reconverge.core.orders import Orders
 from reconverge.demo.timeline import Timeline, quicker
 from reconverge.tap import Identity, Log, Tap, Unreadable, read
 

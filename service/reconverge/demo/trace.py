@@ -95,16 +95,16 @@ class Fold:
 
 
 def _reading(session: Session, now_ns: int) -> Reading:
-    truth, grace = session.truth, session.control.grace
-    outstanding = truth.sequences.outstanding
+    truth, watch = session.truth, session.control.watch
+    outstanding, agreed = truth.sequences.outstanding, watch.agreement()
     return Reading(
         now_ns=now_ns,
         raw=truth.orders.total.similarity,
-        settled=grace.similarity,
-        quantity=grace.quantity,
+        settled=agreed.similarity,
+        quantity=agreed.quantity,
         outstanding=outstanding,
         backlog=sum(backlog.qty for backlog in truth.backlogs(now_ns)),
-        diverged=bool(outstanding or truth.sequences.unrecoverable or grace.disagreeing),
+        diverged=bool(outstanding or truth.sequences.unrecoverable or watch.disagreeing),
     )
 
 

@@ -1,6 +1,6 @@
 """Control: one policy's reading of one session's truth, and everything it decides from it.
 
-A ``Control`` owns what depends on a policy: the grace of disagreements, the machine, the caps, the
+A ``Control`` owns what depends on a policy: the doubts that count, the machine, the caps, the
 episode. It never changes truth, so any number of them can read the same truth: the one in force,
 and shadows that act on nothing.
 """
@@ -25,7 +25,7 @@ from reconverge.core.control.policy import Policy, PolicyBook, parse
 from reconverge.core.findings import SessionNotice
 from reconverge.core.messages import effects
 from reconverge.core.messages.effects import Cap, Effect, ShadowCap, State, SymbolCap
-from reconverge.core.orders.similarity import Grace
+from reconverge.core.orders import Watch
 from reconverge.core.sources import SourceSummary
 from reconverge.core.truth import Truth
 
@@ -56,16 +56,16 @@ class Control:
 
     __slots__ = (
         "_failures_at_entry", "_gap_ns", "_peak", "_published", "_recoveries_at_doubt", "_target",
-        "effects", "episode", "episodes", "failure_ns", "governor", "grace",
+        "effects", "episode", "episodes", "failure_ns", "governor",
         "in_flight_at_failure", "machine", "policy", "sequence", "shadow", "symbol_governors",
-        "transitions", "truth",
+        "transitions", "truth", "watch",
     )  # fmt: skip
 
     def __init__(self, policy: Policy, truth: Truth, *, shadow: bool = False) -> None:
         self.policy = policy
         self.truth = truth
         self.shadow = shadow
-        self.grace = self._watch(policy)
+        self.watch = self._watch(policy)
         self.machine = Machine()
         self.governor = Governor()
         self.symbol_governors: dict[str, Governor] = {}
@@ -91,11 +91,12 @@ class Control:
 
     def adopt(self, policy: Policy) -> None:
         """Put another policy in force: state, clocks and cap go on from where they are."""
-        self.grace = self._watch(policy)
+        self.watch = self._watch(policy)
         self.policy = policy
 
-    def _watch(self, policy: Policy) -> Grace:
-        return self.truth.orders.watch_grace(policy.similarity.in_flight_grace_ms * _MS)
+    def _watch(self, policy: Policy) -> Watch:
+        grace_ms, hard_ms = policy.similarity.in_flight_grace_ms, policy.freshness.lag_hard_ms
+        return self.truth.orders.watch(round(grace_ms * _MS), round(hard_ms * _MS))
 
     # -- what cannot wait for the settling ------------------------------------------------------
 
@@ -147,8 +148,8 @@ class Control:
 
     def settle(self, now_ns: int, book: PolicyBook | None) -> None:
         """Weigh truth as it stands: move the machine, set the cap, keep the episode."""
-        self.grace.settle(now_ns)
         summary = self.truth.summary(now_ns, self.failure_ns)
+        self.watch.settle(now_ns, summary.covered_ns)
         reading = self._read(summary, now_ns)
         trust = confidence(reading, self.policy)
         for _ in range(MOVES_MAX):
@@ -170,17 +171,17 @@ class Control:
         return self._read(self.truth.summary(now_ns, self.failure_ns), now_ns)
 
     def _read(self, summary: SourceSummary, now_ns: int) -> TruthReading:
-        grace, outstanding = self.grace, summary.outstanding
+        agreed, outstanding = self.watch.agreement(), summary.outstanding
         self._peak = max(self._peak, outstanding) if outstanding else 0
-        opened, total = summary.oldest_gap_ns, grace.open_notional
+        opened = summary.oldest_gap_ns
         return TruthReading(
-            similarity=grace.similarity,
-            quantity=grace.quantity,
+            similarity=agreed.similarity,
+            quantity=agreed.quantity,
             outstanding=outstanding,
             outstanding_peak=self._peak,
             gap_age_ms=0.0 if opened is None else (now_ns - opened) / _MS,
             unrecoverable=summary.unrecoverable,
-            ambiguous=grace.ambiguous_notional / total if total else 0.0,
+            ambiguous=agreed.ambiguous,
             lag_ms=summary.lag_ns / _MS,
         )
 
@@ -287,7 +288,7 @@ class Control:
         book: PolicyBook | None,
     ) -> dict[str, SymbolCap]:
         """Caps of the instruments whose own truth, or own policy, calls for another cap."""
-        if not self.grace.disagreeing and not self.symbol_governors and book is None:
+        if not self.watch.disagreeing and not self.symbol_governors and book is None:
             return {}
         caps: dict[str, SymbolCap] = {}
         governors: dict[str, Governor] = {}
@@ -299,8 +300,13 @@ class Control:
                 if book is None
                 else book.resolve(self.truth.session, self.truth.venue, symbol)
             )
-            own = self.grace.symbol(symbol)
-            trust = confidence(reading._replace(**own._asdict()), policy)
+            own = self.watch.symbol(symbol)
+            trust = confidence(
+                reading._replace(
+                    similarity=own.similarity, quantity=own.quantity, ambiguous=own.ambiguous
+                ),
+                policy,
+            )
             governor = self.symbol_governors.get(symbol) or Governor(*before)
             bound = self._bound(trust.value, trust.binding, policy)
             cap = governor.govern(bound, self.machine.state, policy.cap.ramp_per_s, now_ns).cap
@@ -371,9 +377,9 @@ class Control:
     def _follow(
         self, episode: EpisodeLog, reading: TruthReading, trust: float, now_ns: int
     ) -> None:
-        truth, grace = self.truth, self.grace
+        truth, watch = self.truth, self.watch
         gaps = reading.outstanding or reading.unrecoverable
-        episode.diverging(bool(gaps or grace.disagreeing), truth.diverged_since_ns(now_ns), now_ns)
+        episode.diverging(bool(gaps or watch.disagreeing), truth.diverged_since_ns(now_ns), now_ns)
         episode.confident(trust >= self.policy.recovery.reentry_confidence, now_ns)
         episode.gaps.add([now_ns, reading.outstanding, reading.unrecoverable])
         raw = truth.orders.total.similarity
@@ -421,7 +427,7 @@ class Control:
         heartbeat_ns = (last.at_ns if last else now_ns) + policy.cap.heartbeat_ms * _MS
         others = (
             self.machine.next_deadline_ns(policy),
-            self.grace.next_deadline_ns,
+            self.watch.next_deadline_ns,
             now_ns + RISE_TICK_NS if rising else None,
             self._gap_ns and self._gap_ns + policy.replay.gap_grace_ms * _MS,
         )

@@ -4,11 +4,13 @@ Tallies of the session and of each instrument, disagreements and their graces, w
 orders executed, and the rule by which finished orders are forgotten.
 """
 
-from typing import Final, NamedTuple, cast
+from operator import itemgetter
+from typing import Final, NamedTuple
 
 from reconverge.core.messages.units import decimal_text
-from reconverge.core.orders.index import Index, Order
-from reconverge.core.orders.similarity import UNCHANGED, Change, Disagreements, Tally
+from reconverge.core.orders.doubts import Doubts
+from reconverge.core.orders.index import Figures, Index, Order
+from reconverge.core.orders.similarity import Tally
 
 OVER_NS: Final = 24 * 3600 * 1_000_000_000
 """A finished order is remembered for a day: busts, corrections and replays of it come in that time.
@@ -37,18 +39,19 @@ class Counts:
     """Sums over the orders of one session."""
 
     __slots__ = (
-        "_index", "_parent_names", "_unknown", "disagreements", "over_max", "over_ns",
-        "parent_executed",
-        "symbols", "total",
+        "_index", "_parent_names", "copy_heard", "doubts", "over_max", "over_ns",
+        "parent_executed", "symbols", "total", "unknown",
     )  # fmt: skip
 
     def __init__(self, index: Index) -> None:
         self._index = index
         self.total = Tally("")
         self.symbols: dict[str, Tally] = {}
-        self._unknown = Tally("")
-        """Orders whose instrument no message has said yet."""
-        self.disagreements = Disagreements(self.total, self.symbols)
+        self.unknown = Tally("")
+        """Orders whose instrument no message has said yet, and mass cancels in flight."""
+        self.doubts = Doubts(self.total, self.symbols, self.unknown)
+        self.copy_heard = False
+        """Drop copy has ever been heard. Before, it has nothing to say of what was executed."""
         self.parent_executed: dict[str, int] = {}
         """Executed quantity of each parent's orders, by the view that has seen more. Nanos."""
         self._parent_names: dict[str, str] = {}
@@ -58,7 +61,7 @@ class Counts:
     def tally(self, symbol: str | None) -> Tally:
         """Counters of an instrument, made when first needed."""
         if not symbol:
-            return self._unknown
+            return self.unknown
         found = self.symbols.get(symbol)
         if found is None:
             found = self.symbols[symbol] = Tally(symbol)
@@ -66,20 +69,13 @@ class Counts:
 
     # -- one order's change ---------------------------------------------------------------------
 
-    def moved(  # noqa: C901, PLR0912 - the hot spot of the fold: unrolled on purpose
-        self,
-        order: Order,
-        entry_was: int,
-        venue_was: int,
-        price_was: int,
-        requested_was: int,
-        now_ns: int,
+    def moved(  # noqa: C901, PLR0912, PLR0915 - the hot spot of the fold: unrolled
+        self, order: Order, was: Figures, now_ns: int
     ) -> None:
-        """An order's open quantities, price or requests may have changed; say what they were.
-
-        O(1), whatever the number of orders.
-        """
-        entry, venue = order.entry.open, order.venue.open
+        """An order's figures may have changed; say what they were. O(1), however many orders."""
+        entry_was, _, venue_was, _, price_was, requested_was = was
+        entry_view, venue_view = order.entry, order.venue
+        entry, venue = entry_view.open, venue_view.open
         price, requested = order.price, order.requested
         high, low = (entry, venue) if entry > venue else (venue, entry)
         if entry_was > venue_was:
@@ -98,12 +94,16 @@ class Counts:
             ambiguous -= exposed_was if requested_was >= 0 else (high_was - low_was) * price_was
         union = (high > 0) - (high_was > 0)
         both = (low > 0) - (low_was > 0)
+        in_play = (high > 0 or requested >= 0) - (high_was > 0 or requested_was >= 0)
         total, tally = self.total, order.tally
         if union or both:
             total.union += union
             tally.union += union
             total.both += both
             tally.both += both
+        if in_play:
+            total.in_play += in_play
+            tally.in_play += in_play
         if rise:
             total.sum_max += rise
             tally.sum_max += rise
@@ -116,17 +116,13 @@ class Counts:
         if ambiguous:
             total.ambiguous_notional += ambiguous
             tally.ambiguous_notional += ambiguous
-        if difference or requested >= 0:
-            if order.since_ns < 0:
-                self.disagreements.begin(order, now_ns)
-            elif order.aged:
-                self.disagreements.shift(order, Change(union - both, widening, ambiguous))
-        elif order.since_ns >= 0:
-            aged = order.aged
-            self.disagreements.end(
-                order, Change(union - both, widening, ambiguous) if aged else UNCHANGED
-            )
-        if (not high and requested < 0) is not order.over:
+        if not difference and not high and self.copy_heard:
+            difference = entry_view.cum - venue_view.cum
+        if difference or requested >= 0 or order.doubt is not None:
+            self.doubts.weigh(order, was, now_ns, differs=difference != 0)
+        if tally.watched:
+            self.doubts.touch(tally.symbol)
+        if (not high and not order.requests) is not order.over:
             self._keep(order, now_ns)
 
     def executed(self, order: Order, before: int) -> None:
@@ -138,24 +134,24 @@ class Counts:
             self.parent_executed[parent_id] = self.parent_executed.get(parent_id, 0) + change
 
     def requests_changed(self, order: Order, change: int) -> None:
-        """An order has so many requests in flight more than before."""
+        """So many requests about an order more than before wait for their answer."""
         self.total.in_flight += change
         order.tally.in_flight += change
-        requested = -1
-        if order.requests:
-            requested, executed = 0, order.executed
-            for request in order.requests:
-                if request.qty - executed > requested:
-                    requested = request.qty - executed
+        requested, executed = -1, order.executed
+        for request in order.requests:
+            if not request.acknowledged:
+                requested = max(requested, request.qty - executed, 0)
         order.requested = requested
 
     # -- an order's nature ----------------------------------------------------------------------
 
     def learn_symbol(self, order: Order, symbol: str) -> None:
         """The order's instrument has become known: what it adds moves there."""
-        since_ns = self._withdraw(order)
+        self._carry(order, -1)
         order.tally = self.tally(symbol)
-        self.restore(order, since_ns)
+        self._carry(order, 1)
+        if order.doubt is not None and order.doubt.counted:
+            self.doubts.refresh(order)
 
     def learn_parent(self, order: Order, parent_id: str) -> None:
         """The order's parent has become known."""
@@ -168,68 +164,78 @@ class Counts:
 
     def absorb(self, kept: Order, other: Order, now_ns: int) -> None:
         """Two records turn out to be one order (R22): so does what they add."""
-        began = []
+        in_doubt = []
         for order in (kept, other):
             if order.parent_id is not None:
                 self.parent_executed[order.parent_id] -= order.executed
-            since_ns = self._withdraw(order)
-            if since_ns >= 0:
-                began.append(since_ns)
+            doubt = self.doubts.drop(order)
+            if doubt is not None:
+                in_doubt.append(doubt)
+            self._carry(order, -1)
         self._index.absorb(kept, other)
         if not kept.tally.symbol:
             kept.tally = other.tally
         self.executed(kept, 0)
         self.requests_changed(kept, 0)
-        self.restore(kept, min(began, default=now_ns))
+        self._carry(kept, 1)
+        if in_doubt or self.differs(kept) or kept.requested >= 0:
+            self.doubts.resume(kept, in_doubt, now_ns, differs=self.differs(kept))
         self._keep(kept, now_ns)
 
-    def _withdraw(self, order: Order) -> int:
-        """Take all that an order adds out of the sums; returns since when it has disagreed."""
-        since_ns = order.since_ns
-        if since_ns >= 0:
-            mismatch, difference, ambiguous = order.standing
-            self.disagreements.end(order, Change(-mismatch, -difference, -ambiguous))
-        self._carry(order, -1)
-        return since_ns
+    def differs(self, order: Order) -> bool:
+        """Whether the views of an order differ: in what is open, or was executed of one over."""
+        entry, venue = order.entry, order.venue
+        if entry.open or venue.open:
+            return entry.open != venue.open
+        return self.copy_heard and entry.cum != venue.cum
 
-    def restore(self, order: Order, since_ns: int) -> None:
-        """Add an order to the sums, disagreeing, if it does, since then."""
-        self._carry(order, 1)
-        if order.entry.open != order.venue.open or order.requests:
-            self.disagreements.resume(order, since_ns)
+    def copy_begins(self) -> None:
+        """Drop copy is heard for the first time: it owes nothing of orders that are over (R40)."""
+        self.copy_heard = True
+        for order in self._index.over:
+            order.venue.cum = max(order.venue.cum, order.entry.cum)
 
     def add(self, order: Order) -> None:
-        """Take up a stored order. Those that disagree come in the order in which they began."""
-        since_ns, order.since_ns = order.since_ns, -1
-        for tally in (self.total, order.tally):
-            tally.orders += 1
-            tally.in_flight += len(order.requests)
-        self.moved(order, 0, 0, order.price, -1, since_ns)
+        """Take up a stored order, its doubt with it."""
+        self._carry(order, 1)
+
+    def add_request(self, order: Order) -> None:
+        """Take up a stored mass cancel: an order of its own, but none that is remembered."""
+        self._carry(order, 1)
+        self.total.orders -= 1
+        order.tally.orders -= 1
 
     def _carry(self, order: Order, sign: int) -> None:
-        entry, venue = order.entry.open, order.venue.open
-        high, standing = max(entry, venue), order.standing
+        entry, venue, requested = order.entry.open, order.venue.open, order.requested
+        high, difference, price = max(entry, venue), abs(entry - venue), order.price
+        exposed = max(high, requested)
+        waiting = sum(not request.acknowledged for request in order.requests)
         for tally in (self.total, order.tally):
             tally.orders += sign
             tally.union += sign * (high > 0)
             tally.both += sign * (min(entry, venue) > 0)
+            tally.in_play += sign * (high > 0 or requested >= 0)
             tally.sum_max += sign * high
-            tally.difference += sign * standing.difference
-            tally.open_notional += sign * max(high, order.requested) * order.price
-            tally.ambiguous_notional += sign * standing.ambiguous
-            tally.in_flight += sign * len(order.requests)
+            tally.difference += sign * difference
+            tally.open_notional += sign * exposed * price
+            tally.ambiguous_notional += sign * (exposed if requested >= 0 else difference) * price
+            tally.in_flight += sign * waiting
+            tally.disagreeing += sign * (order.doubt is not None)
 
     def first_disagreements(self, limit: int) -> list[Disagreement]:
         """The first orders that disagree, oldest disagreement first."""
-        found = cast("list[Order]", self.disagreements.first(limit))
-        found.sort(key=lambda order: (order.since_ns, order.rank))  # the same after a restore
-        return [_disagreement(order) for order in found[:limit]]
+        found = [(order.doubt, order) for order in self.doubts.first(limit)]
+        rows = [(doubt.oldest_ns, order.rank, order) for doubt, order in found if doubt is not None]
+        rows.sort(key=itemgetter(0, 1))  # the same after a restore
+        return [_disagreement(order, since_ns) for since_ns, _, order in rows[:limit]]
 
     # -- forgetting -----------------------------------------------------------------------------
 
     def _keep(self, order: Order, now_ns: int) -> None:
         """Remember a finished order for a while only; forget those whose time has come."""
         alive, over = self._index.alive, self._index.over
+        if order.rank < 0:  # it stands for a mass cancel, and is in no index
+            return
         order.over = not (order.entry.open or order.venue.open or order.requests)
         if not order.over:
             over.pop(order, None)
@@ -245,14 +251,15 @@ class Counts:
             self._forget(oldest)
 
     def _forget(self, order: Order) -> None:
+        self.doubts.drop(order)
         self._index.forget(order)
         for tally in (self.total, order.tally):
             tally.orders -= 1
-        if not order.tally.orders and order.tally is not self._unknown:
+        if not order.tally.orders and order.tally is not self.unknown:
             del self.symbols[order.tally.symbol]
 
 
-def _disagreement(order: Order) -> Disagreement:
+def _disagreement(order: Order, since_ns: int) -> Disagreement:
     entry, venue = (f"{v.state} {decimal_text(v.open)}" for v in (order.entry, order.venue))
     in_flight = tuple(f"{r.kind} {r.cl_ord_id}" for r in order.requests)
-    return Disagreement(order.name, order.tally.symbol, entry, venue, in_flight, order.since_ns)
+    return Disagreement(order.name, order.tally.symbol, entry, venue, in_flight, since_ns)

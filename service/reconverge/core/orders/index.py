@@ -9,7 +9,8 @@ from collections import OrderedDict
 from operator import attrgetter
 from typing import Final, Literal
 
-from reconverge.core.orders.similarity import Change, Tally
+from reconverge.core.orders.doubt import NEVER, Doubt
+from reconverge.core.orders.similarity import Part, Tally
 from reconverge.core.orders.table import FINAL
 from reconverge.core.orders.view import View, is_older
 
@@ -23,18 +24,23 @@ messages still on their way name old ones."""
 RequestKind = Literal["new", "cancel", "replace", "mass_cancel"]
 SentKey = int | tuple[str, int]
 """Our sequence number, with its segment where there is one."""
+Figures = tuple[int, int, int, int, int, int]
+"""What sums depend on: open and executed in the entry view, then in the venue's, price, and
+``requested``."""
 
 
 class Request:
     """A request of ours that the venue has not answered on the order-entry stream."""
 
-    __slots__ = ("cl_ord_id", "connection", "kind", "order", "qty", "sent_key", "sent_ns")
+    __slots__ = (
+        "acknowledged", "cl_ord_id", "connection", "kind", "order", "qty", "sent_key", "sent_ns",
+    )  # fmt: skip
 
     def __init__(
         self,
         kind: RequestKind,
         cl_ord_id: str,
-        order: "Order | None",
+        order: "Order",
         qty: int,
         connection: int,
         sent_ns: int,
@@ -42,7 +48,7 @@ class Request:
         self.kind: RequestKind = kind
         self.cl_ord_id = cl_ord_id
         self.order = order
-        """None for a mass cancel."""
+        """The order it is about; of a mass cancel, one that stands for it alone."""
         self.qty = qty
         """Total quantity requested, nanos; 0 for a cancel."""
         self.connection = connection
@@ -50,14 +56,16 @@ class Request:
         self.sent_ns = sent_ns
         self.sent_key: SentKey | None = None
         """Its number in our numbering, where it has one (R16)."""
+        self.acknowledged = False
+        """The venue said that it is pending there: it waits, and is no doubt (R41)."""
 
 
 class Order:
     """One order, seen by two views."""
 
     __slots__ = (
-        "aged", "cl_ord_ids", "entry", "former_ids", "order_id", "over", "parent_id", "price",
-        "rank", "requested", "requests", "since_ns", "submitted", "tally", "venue",
+        "cl_ord_ids", "doubt", "entry", "former_ids", "limited", "order_id", "over", "parent_id",
+        "price", "rank", "requested", "requests", "submitted", "tally", "venue",
     )  # fmt: skip
 
     def __init__(self, rank: int, tally: Tally, entry: View, venue: View) -> None:
@@ -73,19 +81,20 @@ class Order:
         """Client ids that it and requests about it went by, in the order they were sent."""
         self.parent_id: str | None = None
         self.price = 0
-        """Magnitude of its price: the limit, else the mid at decision, else the last fill. Nanos.
-        """
+        """Magnitude of its price: the limit, else the last trade's, else the mid that the router
+        stamped at its decision; 0 while none is known. Nanos (R39)."""
+        self.limited = False
+        """``price`` is its limit."""
         self.entry = entry
         """What the order-entry stream says of it."""
         self.venue = venue
         """What drop copy and the venue's snapshots say of it."""
         self.requests: tuple[Request, ...] = ()
         self.requested = -1
-        """Open quantity that requests in flight may bring about, as of when the last of them was
+        """Open quantity that unanswered requests may bring about, as of when the last of them was
         sent or answered; nanos. -1 without any."""
-        self.since_ns = -1
-        """When it began to disagree; -1 while it agrees."""
-        self.aged = 0
+        self.doubt: Doubt | None = None
+        """What is in doubt about it; None while nothing is."""
         self.submitted = False
         """We know the request that created it."""
         self.over = False
@@ -101,13 +110,36 @@ class Order:
         """Executed quantity, by the view that has seen more. Nanos."""
         return max(self.entry.cum, self.venue.cum)
 
+    def figures(self) -> Figures:
+        """What sums depend on, as of now."""
+        entry, venue = self.entry, self.venue
+        return entry.open, entry.cum, venue.open, venue.cum, self.price, self.requested
+
     @property
-    def standing(self) -> Change:
-        """What it adds to the counters of disagreement."""
-        entry, venue = self.entry.open, self.venue.open
-        difference = abs(entry - venue)
-        ambiguous = difference if self.requested < 0 else max(entry, venue, self.requested)
-        return Change((entry > 0) != (venue > 0), difference, ambiguous * self.price)
+    def exposure(self) -> int:
+        """What is open in the view that has more, or may be by a request in flight. Nanos."""
+        return max(self.entry.open, self.venue.open, self.requested)
+
+    @property
+    def unanswered_ns(self) -> int:
+        """When the oldest request that waits for its answer was sent; -1 for none."""
+        waiting = [request.sent_ns for request in self.requests if not request.acknowledged]
+        return min(waiting, default=NEVER)
+
+    def part(self, *, unanswered: bool) -> Part:
+        """What it takes away from agreement when its views are known to differ."""
+        entry, venue = self.entry, self.venue
+        difference, executed = abs(entry.open - venue.open), 0
+        if not entry.open and not venue.open:
+            executed = abs(entry.cum - venue.cum)
+        ambiguous = (self.exposure if unanswered else difference) + executed
+        return Part(
+            mismatch=int((entry.open > 0) != (venue.open > 0)),
+            difference=difference,
+            executed=executed,
+            ambiguous=ambiguous * self.price,
+            executed_notional=executed * self.price,
+        )
 
     def position(self, cl_ord_id: str) -> int:
         """Place of a client id in the chain; -1 if it is not in it."""
@@ -231,7 +263,8 @@ class Index:
         for view, leg in zip(views, legs, strict=True):
             view.leg = max(kept.position(leg), 0)
         kept.parent_id = kept.parent_id or other.parent_id
-        kept.price = kept.price or other.price
+        if not kept.price or (other.limited and not kept.limited):
+            kept.price, kept.limited = other.price, other.limited
         kept.submitted = kept.submitted or other.submitted
         for request in other.requests:
             request.order = kept

@@ -19,6 +19,8 @@ from reconverge.core.messages.events import ExecutionReport, OrderReport, Stream
 from reconverge.core.messages.units import nanos
 from reconverge.core.orders import store
 from reconverge.core.orders.counts import Counts, Disagreement
+from reconverge.core.orders.doubt import COPY_LACKS, ENTRY_LACKS, UNANSWERED
+from reconverge.core.orders.doubts import Watch
 from reconverge.core.orders.identity import (
     ORDERS_MAX,
     STATUS,
@@ -28,7 +30,7 @@ from reconverge.core.orders.identity import (
 from reconverge.core.orders.index import Index, Order, Request, RequestKind, real_order_id
 from reconverge.core.orders.legs import leg_of
 from reconverge.core.orders.requests import Requests, sent_key
-from reconverge.core.orders.similarity import Grace, Tally
+from reconverge.core.orders.similarity import Tally
 from reconverge.core.orders.snapshots import Snapshot, Snapshots
 from reconverge.core.orders.table import EXEC_ROWS, FINAL, SNAPSHOT_ROW, ExecRow
 from reconverge.core.orders.view import View, take
@@ -72,15 +74,52 @@ class Orders:
         ``now_ns`` never decreases. Raises ``OrdersFull`` with nothing changed.
         """
         self.snapshot_completed = None
+        counts = self.counts
+        counts.doubts.echo_ns = None
+        if event.channel is not None and not counts.copy_heard:
+            counts.copy_begins()
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(self, event, now_ns)
+            if event.poss_dup:
+                counts.doubts.echo_ns = None  # a replay says nothing of how late live words are
 
     # -- readings -------------------------------------------------------------------------------
 
-    def watch_grace(self, grace_ns: int) -> Grace:
-        """The settled reading of one in-flight grace. Nanoseconds."""
-        return self.counts.disagreements.watch(grace_ns)
+    def watch(self, grace_ns: int, hard_ns: int) -> Watch:
+        """The settled reading of one policy: its in-flight grace and its hard lag. Nanoseconds.
+
+        Whoever asks for it settles it: ``watch.settle(now_ns, covered_ns)``.
+        """
+        return self.counts.doubts.watch(grace_ns, hard_ns)
+
+    @property
+    def echo_ns(self) -> int | None:
+        """When order entry had told the newest fact that the last event, of drop copy, told too;
+        None if it told nothing that was owed, or by replay. Nanoseconds, the core's clock.
+        """
+        return self.counts.doubts.echo_ns
+
+    @property
+    def oldest_owed_ns(self) -> int | None:
+        """When order entry told the oldest word that drop copy still lacks; None without one."""
+        return self.counts.doubts.logs[COPY_LACKS].oldest_ns
+
+    @property
+    def oldest_unanswered_ns(self) -> int | None:
+        """When the oldest request was sent that waits for its answer; None without one."""
+        return self.counts.doubts.logs[UNANSWERED].oldest_ns
+
+    def mark_failure(self) -> None:
+        """A hard failure: what is unanswered now is what recovery must account for."""
+        self._requests.mark_failure()
+
+    @property
+    def unanswered_of_failure(self) -> int:
+        """Requests that waited for their answer at the last hard failure, and still do: neither
+        answered since, nor shown lost by a snapshot, nor vouched for.
+        """
+        return len(self._requests.failure)
 
     @property
     def in_flight_total(self) -> int:
@@ -95,7 +134,7 @@ class Orders:
     @property
     def oldest_disagreement_ns(self) -> int | None:
         """When the oldest disagreement that still holds began; None without one."""
-        return self.counts.disagreements.oldest_ns
+        return self.counts.doubts.oldest_ns
 
     @property
     def parent_executed(self) -> dict[str, int]:
@@ -130,18 +169,19 @@ class Orders:
     # -- requests -------------------------------------------------------------------------------
 
     def _new_order(self, event: events.NewOrder, now_ns: int) -> None:
-        price = event.price or event.mid
-        self._submit(event, event.symbol, nanos(event.qty), price, event.parent_id, now_ns)
+        qty, prices = nanos(event.qty), (event.price, event.mid)
+        self._submit(event, event.symbol, qty, prices, event.parent_id, now_ns)
 
     def _submit(
         self,
         event: events.NewOrder | events.UnmodelledRequest,
         symbol: str | None,
         qty: int,
-        price: str | None,
+        prices: tuple[str | None, str | None],
         parent_id: str | None,
         now_ns: int,
     ) -> None:
+        """A new order; ``prices``: its limit, and the mid that the router stamped."""
         cl_ord_id = event.cl_ord_id
         order = self._index.by_cl_ord_id.get(cl_ord_id)
         if order is not None:
@@ -157,24 +197,23 @@ class Orders:
             self._index.name_client(order, cl_ord_id)
         elif symbol is not None and not order.tally.symbol:
             self.counts.learn_symbol(order, symbol)
-        was = _standing(order)
+        was = order.figures()
         order.submitted = True
         entry = order.entry
         if entry.state == "unknown":
             entry.state = "sent"
             entry.qty = qty
             self._requests.send("new", cl_ord_id, order, qty, event, now_ns)
-        if price is not None and not order.price:
-            order.price = abs(nanos(price))
+        _price(order, *prices)
         if order.parent_id is None and parent_id is not None:
             self.counts.learn_parent(order, parent_id)
         self._spare(order)
-        self.counts.moved(order, *was, now_ns)
+        self.counts.moved(order, was, now_ns)
 
     def _unmodelled_request(self, event: events.UnmodelledRequest, now_ns: int) -> None:
         """A request of unknown size is in flight like any other (R37)."""
         if event.orig_cl_ord_id is None:
-            self._submit(event, event.symbol, UNKNOWN_SIZE, None, None, now_ns)
+            self._submit(event, event.symbol, UNKNOWN_SIZE, (None, None), None, now_ns)
         else:
             self._change(event, event.orig_cl_ord_id, None, "replace", UNKNOWN_SIZE, now_ns)
 
@@ -213,15 +252,15 @@ class Orders:
             return
         self._index.name_client(order, former)
         self._index.name_client(order, event.cl_ord_id)
-        was = _standing(order)
+        was = order.figures()
         if order.entry.state not in FINAL:
             self._requests.send(kind, event.cl_ord_id, order, qty, event, now_ns)
         self._spare(order)
-        self.counts.moved(order, *was, now_ns)
+        self.counts.moved(order, was, now_ns)
 
     def _mass_cancel_request(self, event: events.MassCancelRequest, now_ns: int) -> None:
         if event.cl_ord_id not in self._requests.mass_cancels:
-            self._requests.send("mass_cancel", event.cl_ord_id, None, 0, event, now_ns)
+            self._requests.send_mass_cancel(event, now_ns)
 
     # -- answers to requests --------------------------------------------------------------------
 
@@ -249,14 +288,11 @@ class Orders:
     def _settle(self, request: Request, now_ns: int, refused: str | None = None) -> None:
         """A request is in flight no more; ``refused``: nor ever was the order it was to make."""
         order = request.order
-        if order is None:
-            self._requests.settle_mass_cancel(request)
-            return
-        was = _standing(order)
+        was = order.figures()
         if refused is not None and order.entry.state == "sent":
             order.entry.end(refused)
         self._requests.keep(order, tuple(r for r in order.requests if r is not request))
-        self.counts.moved(order, *was, now_ns)
+        self.counts.moved(order, was, now_ns)
 
     # -- reports --------------------------------------------------------------------------------
 
@@ -292,25 +328,22 @@ class Orders:
         self, order: Order, view: View, other: View, report: OrderReport, row: ExecRow, now_ns: int
     ) -> None:
         """Take a report to the view that it tells, and the consequences to the sums."""
-        entry_was, venue_was = order.entry.open, order.venue.open
-        price_was, requested_was = order.price, order.requested
-        cum_was = view.cum
+        was, cum_was = order.figures(), view.cum
         chained = len(order.cl_ord_ids) > 1 or order.former_ids
         leg = leg_of(order, view, other, report, row) if chained else 0
         mark = self._marks.mark(report)
         current = take(view, report, row, mark, other.qty, leg)
-        price = report.price
-        if price is not None and current and row.quantities:
-            order.price = abs(nanos(price))
-        elif not order.price and isinstance(report, ExecutionReport) and report.last_px:
-            order.price = abs(nanos(report.last_px))
+        if current and row.quantities and report.price is not None and nanos(report.price):
+            order.price, order.limited = abs(nanos(report.price)), True
+        elif not order.limited and isinstance(report, ExecutionReport) and report.last_px:
+            order.price = abs(nanos(report.last_px)) or order.price
         if order.requests and view is order.entry:
             self._requests.answered(order, report, row)
         if view.cum != cum_was:
             self.counts.executed(order, max(cum_was, other.cum))
         if self._snapshots.open:
             self._spare(order)
-        self.counts.moved(order, entry_was, venue_was, price_was, requested_was, now_ns)
+        self.counts.moved(order, was, now_ns)
 
     # -- snapshots, mass cancels, operators -----------------------------------------------------
 
@@ -347,29 +380,44 @@ class Orders:
                     self._end(order, snapshot.channel, "absent", now_ns)
                 if snapshot.channel is None and order.requests:
                     self._lost(order, snapshot, now_ns)
+        if snapshot.channel is None:
+            self._accept_executed(snapshot, now_ns)
         if snapshot.channel is None and snapshot.symbol is None:
             for request in list(self._requests.mass_cancels.values()):
                 if snapshot.shows_lost(request):
                     self._settle(request, now_ns)
 
+    def _accept_executed(self, snapshot: Snapshot, now_ns: int) -> None:
+        """Order entry's snapshot is complete: what it lacks will not come (R17).
+
+        Of an order that works nowhere, what drop copy said was executed stands for both views.
+        """
+        for order in self.counts.doubts.logs[ENTRY_LACKS].held():
+            behind = order.entry.cum < order.venue.cum and order not in snapshot.spared
+            over = not order.entry.open and not order.venue.open
+            if behind and over and snapshot.symbol in {None, order.tally.symbol}:
+                was = order.figures()
+                order.entry.cum = order.venue.cum
+                self.counts.moved(order, was, now_ns)
+
     def _lost(self, order: Order, snapshot: Snapshot, now_ns: int) -> None:
         """Settle the requests about an order that a complete snapshot shows no effect of (R17)."""
         rest = tuple(r for r in order.requests if not snapshot.shows_lost(r))
         if len(rest) < len(order.requests):
-            was = _standing(order)
+            was = order.figures()
             if order.entry.state == "sent" and not any(r.kind == "new" for r in rest):
                 order.entry.end("absent")
             self._requests.keep(order, rest)
-            self.counts.moved(order, *was, now_ns)
+            self.counts.moved(order, was, now_ns)
 
     def _end(self, order: Order, channel: str | None, reason: str, now_ns: int) -> None:
         """The order does not work: in both views, or only in the venue's if drop copy says so."""
-        was = _standing(order)
+        was = order.figures()
         views = (order.entry, order.venue) if channel is None else (order.venue,)
         for view in views:
             if view.open:
                 view.end(reason)
-        self.counts.moved(order, *was, now_ns)
+        self.counts.moved(order, was, now_ns)
 
     def _mass_cancel_report(self, event: events.MassCancelReport, now_ns: int) -> None:
         """Named orders end once the fragments agree in count; others are reported one by one."""
@@ -386,12 +434,12 @@ class Orders:
     def _mass_canceled(self, order: Order, channel: str | None, mark: int, now_ns: int) -> None:
         view = order.entry if channel is None else order.venue
         if not view.is_past(mark):
-            was = _standing(order)
+            was = order.figures()
             view.heard(mark, last_word=False)
             if view.open:
                 view.end("mass_canceled")
             self._spare(order)
-            self.counts.moved(order, *was, now_ns)
+            self.counts.moved(order, was, now_ns)
 
     def attested(self, order_ids: Iterable[str], now_ns: int) -> None:
         """An operator vouches that these orders work in neither view (R17)."""
@@ -400,12 +448,14 @@ class Orders:
             if order is None:
                 self._odd("unknown_order_attested", any_id, "no order goes by this id")
                 continue
-            was = _standing(order)
+            was = order.figures()
+            executed = order.executed
             for view in (order.entry, order.venue):
+                view.cum = executed
                 if view.open or view.state == "sent":
                     view.end("attested")
             self._requests.keep(order, ())
-            self.counts.moved(order, *was, now_ns)
+            self.counts.moved(order, was, now_ns)
 
     def _spare(self, order: Order) -> None:
         """Absence from a snapshot under way will say nothing of an order heard of meanwhile."""
@@ -447,9 +497,12 @@ class Orders:
         return store.Room(self._index, self.counts, self._requests, self._marks, self._snapshots)
 
 
-def _standing(order: Order) -> tuple[int, int, int, int]:
-    """What ``Counts.moved`` must know of an order as it was."""
-    return order.entry.open, order.venue.open, order.price, order.requested
+def _price(order: Order, limit: str | None, mid: str | None) -> None:
+    """The reference price of a new order (R39). At price zero there is no limit to go by."""
+    if limit is not None and not order.limited and nanos(limit):
+        order.price, order.limited = abs(nanos(limit)), True
+    elif mid is not None and not order.price:
+        order.price = abs(nanos(mid))
 
 
 def _may_return(order: Order) -> bool:

@@ -4,16 +4,26 @@ What is in flight is never guessed: a request leaves by the venue's answer, by i
 request never reached it, by a snapshot that shows it lost, or by an operator's attestation.
 """
 
-from reconverge.core.messages.events import OrderReport, StreamEvent
+from reconverge.core.messages.events import MassCancelRequest, OrderReport, StreamEvent
 from reconverge.core.orders.counts import Counts
+from reconverge.core.orders.doubt import UNANSWERED
 from reconverge.core.orders.index import Index, Order, Request, RequestKind, SentKey
 from reconverge.core.orders.table import FINAL, ExecRow
+from reconverge.core.orders.view import View
 
 
 class Requests:
     """The requests in flight of one session."""
 
-    __slots__ = ("_counts", "_index", "by_number", "connection", "mass_cancels")
+    __slots__ = (
+        "_counts",
+        "_index",
+        "by_number",
+        "connection",
+        "failure",
+        "mass_cancels",
+        "waiting",
+    )
 
     def __init__(self, index: Index, counts: Counts) -> None:
         self._index = index
@@ -24,17 +34,21 @@ class Requests:
         """Those with a number of ours, in its present numbering."""
         self.mass_cancels: dict[str, Request] = {}
         """Mass cancels: requests about no order in particular."""
+        self.waiting: dict[Request, None] = {}
+        """All that have no answer and were not acknowledged as pending, oldest first."""
+        self.failure: dict[Request, None] = {}
+        """Those that waited at the last hard failure and still do."""
 
     def send(
         self,
         kind: RequestKind,
         cl_ord_id: str,
-        order: Order | None,
+        order: Order,
         qty: int,
         event: StreamEvent,
         now_ns: int,
     ) -> None:
-        """A request is in flight from now on."""
+        """A request about an order is in flight from now on."""
         request = Request(kind, cl_ord_id, order, qty, self.connection, now_ns)
         if event.seq is not None:
             key = sent_key(event.segment, event.seq)
@@ -43,12 +57,18 @@ class Requests:
                 former.sent_key = None
             request.sent_key = key
             self.by_number[key] = request
-        if order is None:
-            self.mass_cancels[cl_ord_id] = request
-            self._counts.total.in_flight += 1
-        else:
-            order.requests += (request,)
-            self._counts.requests_changed(order, 1)
+        order.requests += (request,)
+        self.waiting[request] = None
+        self._counts.requests_changed(order, 1)
+        self._counts.doubts.logs[UNANSWERED].add(now_ns, order)
+
+    def send_mass_cancel(self, event: MassCancelRequest, now_ns: int) -> None:
+        """A request about many orders: an order of unknown instrument stands for it (R37)."""
+        order = mass_cancel_order(event.cl_ord_id, self._counts)
+        was = order.figures()
+        self.send("mass_cancel", event.cl_ord_id, order, 0, event, now_ns)
+        self.mass_cancels[event.cl_ord_id] = order.requests[0]
+        self._counts.moved(order, was, now_ns)
 
     def find(self, cl_ord_id: str | None) -> Request | None:
         """The request in flight with this id."""
@@ -63,19 +83,32 @@ class Requests:
 
     def keep(self, order: Order, rest: tuple[Request, ...]) -> None:
         """Of an order's requests only ``rest`` are still in flight."""
+        answered = 0
         for request in order.requests:
-            if request.sent_key is not None and request not in rest:
-                del self.by_number[request.sent_key]
-        gone = len(order.requests) - len(rest)
+            if request not in rest:
+                answered += self._stop_waiting(request)
+                if request.sent_key is not None:
+                    del self.by_number[request.sent_key]
+                if request.kind == "mass_cancel":
+                    del self.mass_cancels[request.cl_ord_id]
         order.requests = rest
-        self._counts.requests_changed(order, -gone)
+        self._counts.requests_changed(order, -answered)
 
-    def settle_mass_cancel(self, request: Request) -> None:
-        """A mass cancel is in flight no more."""
-        if request.sent_key is not None:
-            del self.by_number[request.sent_key]
-        del self.mass_cancels[request.cl_ord_id]
-        self._counts.total.in_flight -= 1
+    def acknowledge(self, order: Order, requests: list[Request]) -> None:
+        """The venue said that these are pending there: they wait, and are no doubt (R41)."""
+        for request in requests:
+            request.acknowledged = True
+        self._counts.requests_changed(order, -sum(map(self._stop_waiting, requests)))
+
+    def _stop_waiting(self, request: Request) -> bool:
+        waited = request in self.waiting
+        self.waiting.pop(request, None)
+        self.failure.pop(request, None)
+        return waited
+
+    def mark_failure(self) -> None:
+        """A hard failure: what waits now is what recovery must account for."""
+        self.failure = dict(self.waiting)
 
     def renumber(self) -> None:
         """Our numbers begin anew: none refers to a request sent before."""
@@ -88,20 +121,34 @@ class Requests:
         if order.entry.state in FINAL:
             self.keep(order, ())
             return
-        accepted = row.answers_new and report.ord_status != "pending_new"
-        rest = []
+        pending = report.ord_status == "pending_new" or not row.answers_new
+        rest, acknowledged = [], []
         for request in order.requests:
+            named = request.cl_ord_id == report.cl_ord_id
             if request.kind == "new":
-                open_still = not accepted
-            elif request.cl_ord_id == report.cl_ord_id and row.ends is not None:
-                open_still = False
+                open_still = pending
+                received = pending
+            elif named and row.ends is not None:
+                open_still = received = False
             else:
                 reached = order.position(request.cl_ord_id) <= order.entry.leg
                 open_still = request.kind == "cancel" or not reached
+                received = named and report.ord_status == f"pending_{request.kind}"
             if open_still:
                 rest.append(request)
+                if received and not request.acknowledged:
+                    acknowledged.append(request)
         if len(rest) < len(order.requests):
             self.keep(order, tuple(rest))
+        if acknowledged:
+            self.acknowledge(order, acknowledged)
+
+
+def mass_cancel_order(cl_ord_id: str, counts: Counts) -> Order:
+    """What stands for a mass cancel: an order of unknown instrument that no index holds."""
+    order = Order(-1, counts.unknown, View(), View())
+    order.cl_ord_ids = (cl_ord_id,)
+    return order
 
 
 def sent_key(segment: str | None, seq: int) -> SentKey:

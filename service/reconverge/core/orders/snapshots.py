@@ -16,6 +16,7 @@ from reconverge.core.messages.events import (
 )
 from reconverge.core.messages.units import nanos
 from reconverge.core.orders.index import Order, Request
+from reconverge.core.orders.table import PENDING
 
 UNDER_WAY_MAX: Final = 16
 """Reports collected at once, of each kind. Venues allow one or two; the oldest is given up."""
@@ -23,7 +24,6 @@ UNDER_WAY_NS: Final = 1_000_000_000
 """A request sent this shortly before a snapshot began may have been under way between the venue's
 gateway and its book, and what drop copy told may have overtaken the snapshot. None takes a second.
 """
-PENDING: Final = frozenset({"pending_new", "pending_cancel", "pending_replace"})
 Key = tuple[str | None, str]
 
 
@@ -126,8 +126,10 @@ class Snapshots:
             return True
         cum = venue.cum if row.cum_qty is None else nanos(row.cum_qty)
         if cum == venue.cum:
-            began_ns = None if snapshot is None else snapshot.now_ns
-            return began_ns is not None and 0 <= order.since_ns > began_ns - UNDER_WAY_NS
+            words = [] if order.doubt is None else order.doubt.entry_lacks
+            if snapshot is None or not words:
+                return False
+            return words[-1].at_ns > snapshot.now_ns - UNDER_WAY_NS
         if not entry.cum <= cum < venue.cum:
             return False
         newest = next(reversed(venue.fills)) if venue.fills else None

@@ -6,13 +6,13 @@ stays well below the record limit, whatever the number of orders, ids and execut
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, Final
 
 from reconverge.core.orders.counts import Counts
+from reconverge.core.orders.doubt import ENTRY_LACKS, Doubt, Word
 from reconverge.core.orders.identity import Marks
 from reconverge.core.orders.index import Index, Order, Request
-from reconverge.core.orders.requests import Requests
+from reconverge.core.orders.requests import Requests, mass_cancel_order
 from reconverge.core.orders.snapshots import Snapshot, Snapshots
 from reconverge.core.orders.view import View
 
@@ -41,10 +41,11 @@ def dump(room: Room) -> Iterator[list[Any]]:
     places = {order: place for place, order in enumerate(found)}
     yield ["session", _session(room)]
     for start in range(0, len(found), ORDERS_PER_ROW):
-        yield ["orders", _columns(found[start : start + ORDERS_PER_ROW])]
+        yield ["orders", _columns(found[start : start + ORDERS_PER_ROW], room.requests)]
     yield from _parts("fills", _fill_rows(found))
     yield from _parts("others", _other_rows(found))
     yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.index.over.items()))
+    yield from _parts("doubts", _doubt_rows(found))
     yield from _parts("owners", _owner_rows(found, places, room.index))
     executed = room.counts.parent_executed.items()
     yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
@@ -58,8 +59,9 @@ def load(rows: Iterable[list[Any]], room: Room) -> None:
     found: list[Order] = []
     for kind, items in rows:
         _LOADERS[kind](items, found, room)
-    for order in sorted(found, key=attrgetter("since_ns")):
+    for order in found:
         room.counts.add(order)
+    room.counts.doubts.restore([*found, *(r.order for r in room.requests.mass_cancels.values())])
 
 
 def _parts(kind: str, rows: Iterable[list[Any]]) -> Iterator[list[Any]]:
@@ -81,7 +83,7 @@ def _numbers(*values: int) -> list[int] | list[str]:
 # -- orders -------------------------------------------------------------------------------------
 
 
-def _columns(orders: list[Order]) -> list[list[Any]]:
+def _columns(orders: list[Order], requests: Requests) -> list[list[Any]]:
     """The fields of some orders, field by field: shorter than row by row, and faster to load."""
     entries, venues = [o.entry for o in orders], [o.venue for o in orders]
     columns: list[list[Any]] = [
@@ -92,10 +94,10 @@ def _columns(orders: list[Order]) -> list[list[Any]]:
         [o.parent_id for o in orders],
         [o.tally.symbol for o in orders],
         [o.submitted for o in orders],
-        [o.since_ns for o in orders],
+        [-1 if o.doubt is None else o.doubt.oldest_ns for o in orders],
         _numbers(*[o.price for o in orders]),
         _numbers(*[o.requested for o in orders]),
-        [[_request_row(request) for request in o.requests] or None for o in orders],
+        [[_request_row(r, requests) for r in o.requests] or None for o in orders],
     ]
     for views in (entries, venues):
         columns += [
@@ -107,18 +109,23 @@ def _columns(orders: list[Order]) -> list[list[Any]]:
             _numbers(*[view.cum for view in views]),
             _numbers(*[view.booked for view in views]),
         ]
+    columns.append([o.limited for o in orders])
     return columns
 
 
 def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None:
     index, counts = room.index, room.counts
-    views = zip(_views(items[11:18]), _views(items[18:]), strict=True)
-    for (entry, venue), row in zip(views, zip(*items[:11], strict=True), strict=True):
+    limited = items[25]
+    views = zip(_views(items[11:18]), _views(items[18:25]), limited, strict=True)
+    for (entry, venue, is_limit), row in zip(views, zip(*items[:11], strict=True), strict=True):
         order = Order(row[0], counts.tally(row[5]), entry, venue)
         (
             _, order.order_id, former_ids, cl_ord_ids, parent_id, _, order.submitted,
-            order.since_ns, price, requested, requests,
+            since_ns, price, requested, requests,
         ) = row  # fmt: skip
+        order.limited = is_limit
+        if since_ns >= 0:
+            order.doubt = Doubt()
         order.price, order.requested = int(price), int(requested)
         order.cl_ord_ids = (cl_ord_ids,) if isinstance(cl_ord_ids, str) else tuple(cl_ord_ids)
         if former_ids is not None:
@@ -143,16 +150,21 @@ def _views(columns: list[list[Any]]) -> list[View]:
     ]
 
 
-def _request_row(request: Request) -> list[Any]:
+def _request_row(request: Request, requests: Requests) -> list[Any]:
     return [
         request.kind, request.cl_ord_id, *_numbers(request.qty), request.connection,
-        request.sent_ns, request.sent_key,
+        request.sent_ns, request.sent_key, request.acknowledged, request in requests.failure,
     ]  # fmt: skip
 
 
-def _load_request(fields: list[Any], order: Order | None, requests: Requests) -> Request:
-    kind, cl_ord_id, qty, connection, sent_ns, key = fields
+def _load_request(fields: list[Any], order: Order, requests: Requests) -> Request:
+    kind, cl_ord_id, qty, connection, sent_ns, key, acknowledged, of_failure = fields
     request = Request(kind, cl_ord_id, order, int(qty), connection, sent_ns)
+    request.acknowledged = acknowledged
+    if not acknowledged:
+        requests.waiting[request] = None
+    if of_failure:
+        requests.failure[request] = None
     if key is not None:
         request.sent_key = tuple(key) if isinstance(key, list) else key
         requests.by_number[request.sent_key] = request
@@ -190,6 +202,23 @@ def _load_others(items: list[Any], found: list[Order], _room: Room) -> None:
     for place, side, *others in items:
         view: View = found[place].venue if side else found[place].entry
         view.others = tuple(others)
+
+
+def _doubt_rows(found: list[Order]) -> Iterator[list[Any]]:
+    """Words that a side owes: few orders are in doubt at any moment."""
+    for place, order in enumerate(found):
+        if order.doubt is not None:
+            for kind, words in enumerate((order.doubt.entry_lacks, order.doubt.copy_lacks), 1):
+                for word in words:
+                    yield [place, kind, word.at_ns, word.fact, *_numbers(word.level)]
+
+
+def _load_doubts(items: list[Any], found: list[Order], _room: Room) -> None:
+    for place, kind, at_ns, fact, level in items:
+        doubt = found[place].doubt
+        if doubt is not None:
+            owed = doubt.entry_lacks if kind == ENTRY_LACKS else doubt.copy_lacks
+            owed.append(Word(at_ns, fact, int(level)))
 
 
 def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
@@ -256,29 +285,33 @@ def _load_affected(items: list[Any], _found: list[Order], room: Room) -> None:
 
 def _session(room: Room) -> list[Any]:
     requests, marks, snapshots = room.requests, room.marks, room.snapshots
+    doubts = room.counts.doubts
     return [
-        room.index.rank, room.counts.disagreements.settled_ns, requests.connection, marks.count,
+        room.index.rank, doubts.settled_ns, requests.connection, marks.count,
         list(marks.bases.items()),
-        [_request_row(request) for request in requests.mass_cancels.values()],
+        [_request_row(request, requests) for request in requests.mass_cancels.values()],
         [
             [*key, s.symbol, s.event_ns, s.now_ns, s.connection, s.rows, s.rows_total]
             for key, s in snapshots.open.items()
         ],
-        list(snapshots.mass_cancels),
+        list(snapshots.mass_cancels), doubts.covered_ns, room.counts.copy_heard,
     ]  # fmt: skip
 
 
 def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
     requests, marks = room.requests, room.marks
-    room.index.rank, room.counts.disagreements.restored_ns, requests.connection, marks.count = (
-        items[:4]
-    )
+    room.index.rank, settled_ns, requests.connection, marks.count = items[:4]
+    room.counts.doubts.settled_ns = settled_ns
+    room.counts.doubts.covered_ns, room.counts.copy_heard = items[8:10]
     for key, base in items[4]:
         marks.bases[tuple(key) if isinstance(key, list) else key] = base
     for fields in items[5]:
-        request = _load_request(fields, None, requests)
-        requests.mass_cancels[request.cl_ord_id] = request
-    room.counts.total.in_flight = len(items[5])
+        order = mass_cancel_order(fields[1], room.counts)
+        order.requests = (_load_request(fields, order, requests),)
+        order.doubt = Doubt()
+        requests.mass_cancels[fields[1]] = order.requests[0]
+        room.counts.requests_changed(order, 0)
+        room.counts.add_request(order)
     for channel, request_id, symbol, event_ns, now_ns, connection, rows, rows_total in items[6]:
         snapshot = Snapshot(channel, symbol, event_ns, now_ns, connection)
         snapshot.rows, snapshot.rows_total = rows, rows_total
@@ -289,6 +322,6 @@ def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
 
 _LOADERS: Final[dict[str, Callable[[Any, list[Order], Room], None]]] = {
     "session": _load_session, "orders": _load_orders, "fills": _load_fills,
-    "others": _load_others, "over": _load_over, "owners": _load_owners, "parents": _load_parents,
-    "spared": _load_spared, "affected": _load_affected,
+    "others": _load_others, "doubts": _load_doubts, "over": _load_over, "owners": _load_owners,
+    "parents": _load_parents, "spared": _load_spared, "affected": _load_affected,
 }  # fmt: skip

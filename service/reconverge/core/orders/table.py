@@ -42,7 +42,9 @@ class ExecRow:
 
 
 EXEC_ROWS: Final[dict[ExecType, ExecRow]] = {
-    "pending_new": ExecRow("Received, not yet accepted: still in flight.", answers_new=False),
+    "pending_new": ExecRow(
+        "Received, not yet accepted: it waits, and is no doubt (R41).", answers_new=False
+    ),
     "new": ExecRow("Accepted."),
     "trade": ExecRow(
         "Booked once per execution id; all else in it applies every time.", "fill", lowers="no"
@@ -54,10 +56,11 @@ EXEC_ROWS: Final[dict[ExecType, ExecRow]] = {
         "Rebooks the execution it refers to, once.", "correct", reopens="yes", lowers="no"
     ),
     "pending_cancel": ExecRow(
-        "The cancel is still in flight, and the order works on.", quantities=False, names="request"
+        "The cancel is pending at the venue, and the order works on.",
+        quantities=False, names="request",
     ),
     "pending_replace": ExecRow(
-        "The replace is still in flight: the old id and quantity are in force (R21).",
+        "The replace is pending at the venue: the old id and quantity are in force (R21).",
         quantities=False, names="request",
     ),
     "replaced": ExecRow("The new id and quantity are in force.", reopens="yes"),
@@ -102,6 +105,11 @@ INACTIVE: Final[frozenset[OrdStatus]] = frozenset(
 )
 """Statuses in which an order is not active, whatever open quantity the report states: the
 definition of FIX LeavesQty (151) lets it state one."""
+
+PENDING: Final[frozenset[OrdStatus]] = frozenset(
+    {"pending_new", "pending_cancel", "pending_replace"}
+)
+"""Statuses that say that a request is pending at the venue: it waits, and is no doubt (R41)."""
 
 FINAL: Final = frozenset({"filled", "canceled", "expired", "rejected"})
 """Ends that the venue said of this order, for good. The others are lifted by any later report that
