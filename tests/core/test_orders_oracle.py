@@ -189,7 +189,7 @@ class Course(RuleBasedStateMachine):
             self.twin.orders.watch(*watched)
 
     def all(self) -> list[Order]:
-        return self.script.orders._index.orders()
+        return self.script.orders.book.index.orders()
 
     @invariant()
     def tallies_equal_brute_force(self) -> None:
@@ -222,7 +222,7 @@ class Course(RuleBasedStateMachine):
             assert tally.ambiguous_notional <= tally.open_notional
 
     def mass_cancels(self) -> list[Order]:
-        return [r.order for r in self.script.orders._requests.mass_cancels.values()]
+        return [r.order for r in self.script.orders.book.requests.mass_cancels.values()]
 
     @invariant()
     def a_doubt_is_a_difference_or_an_answer_missing(self) -> None:
@@ -240,10 +240,10 @@ class Course(RuleBasedStateMachine):
             for each in (doubt.entry_lacks, doubt.copy_lacks):
                 assert [word.at_ns for word in each] == sorted(word.at_ns for word in each)
         waiting = {r for o in (*self.all(), *self.mass_cancels()) for r in o.requests}
-        assert set(orders._requests.waiting) == {r for r in waiting if not r.acknowledged}
+        assert set(orders.book.requests.waiting) == {r for r in waiting if not r.acknowledged}
         owed_ns = [w.at_ns for o in self.all() if o.doubt for w in o.doubt.copy_lacks]
         assert orders.oldest_owed_ns == min(owed_ns, default=None)
-        sent_ns = [r.sent_ns for r in orders._requests.waiting]
+        sent_ns = [r.sent_ns for r in orders.book.requests.waiting]
         assert orders.oldest_unanswered_ns == min(sent_ns, default=None)
 
     @invariant()

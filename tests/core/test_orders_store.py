@@ -9,11 +9,11 @@ from typing import Any
 import orjson
 import pytest
 
-from reconverge.core.orders import counts, store
+from reconverge.core.orders import Orders, counts, store
 from reconverge.core.orders.counts import OVER_NS
 from reconverge.core.orders.identity import OrdersFull
 from reconverge.core.orders.index import IDS_MAX
-from reconverge.core.orders.orders import REQUESTS_MAX, Orders
+from reconverge.core.orders.sent import REQUESTS_MAX
 from reconverge.core.orders.snapshots import UNDER_WAY_MAX
 from reconverge.core.orders.view import FILLS_MAX
 from tests.core.order_script import MS_NS, Script, run, view

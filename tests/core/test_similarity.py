@@ -3,6 +3,7 @@
 from reconverge.core.messages.units import ONE
 from reconverge.core.orders import Agreement, Watch
 from reconverge.core.orders.doubt import WORDS_MAX
+from reconverge.core.orders.log import SWEEP_MIN
 from tests.core.order_script import MS_NS, START_NS, Script
 
 GRACE_NS = 500 * MS_NS
@@ -446,6 +447,17 @@ def test_the_logs_are_swept_so_a_hot_order_costs_no_memory() -> None:
     script.run("@ 501")
     assert watch.disagreeing == 2
     assert script.orders.oldest_disagreement_ns == START_NS
+
+
+def test_however_many_are_in_doubt_none_is_swept_with_the_stale() -> None:
+    script = Script()
+    watch = script.orders.watch(GRACE_NS, HARD_NS)
+    many = SWEEP_MIN + 100
+    for n in range(many):
+        script.run(f"> new R{n} 1\n< X{n} new new 1 0 1 order:V{n}")
+        script.line(f"< Y{n} new new 1 0 1 order:W{n} on:DC")
+    script.line("@ 501")
+    assert watch.disagreeing == 3 * many
 
 
 def test_a_log_holds_at_most_twice_what_is_in_doubt() -> None:

@@ -30,7 +30,7 @@ def _state(session: Session, _: list[str], __: int) -> str:
 def _settled(session: Session, now_ns: int) -> Watch:
     """What counts by now, for a probe between two settlings."""
     at_ns, control = max(now_ns, session.now_ns), session.control
-    control.watch.settle(at_ns, session.truth.summary(at_ns, control.failure_event_ns).covered_ns)
+    control.watch.settle(at_ns, session.truth.summary(at_ns, control.failure_ns).covered_ns)
     return control.watch
 
 

@@ -339,6 +339,13 @@ class Sources:
         source = self.by_channel.get(channel) or self._open(channel)
         source.restarted_ns = now_ns
 
+    @property
+    def drop_copy_restarted_ns(self) -> int:
+        """When the numbers of a drop-copy channel last restarted; NEVER if none did, or it was
+        vouched for."""
+        found = [each.restarted_ns for name, each in self.by_channel.items() if name is not None]
+        return max(found, default=NEVER)
+
     def vouched(self) -> None:
         """An operator vouches for the whole session, the ends of former numbers included."""
         for source in self.by_channel.values():

@@ -96,6 +96,8 @@ class Truth:
         if not processed:
             return
         orders.apply(event, now_ns)
+        if orders.echo_ns is not None:
+            self.sources.echoed(event.channel, now_ns - orders.echo_ns, now_ns)
         if orders.findings:
             self._report(event_ns)
         if orders.snapshot_completed is not None:
@@ -200,13 +202,24 @@ class Truth:
         if snapshot.now_ns > self.set_aside_ns:
             self.set_aside = 0
         self.sequences.snapshot_proven(snapshot.now_ns, now_ns)
+        self._excuse_drop_copy(snapshot.now_ns, now_ns)
         self._weigh(event_ns, now_ns)
         self._unpark("complete snapshot")
+
+    def _excuse_drop_copy(self, told_by_ns: int, now_ns: int) -> None:
+        """What drop copy would have told in numbers now proven harmless, or in a numbering that
+        ended, it can tell no more (R17).
+        """
+        excused = {each.about for each in self.sequences.findings if each.kind == "range_excused"}
+        if excused <= {None}:
+            told_by_ns = min(told_by_ns, self.sources.drop_copy_restarted_ns)
+        self.orders.excuse_drop_copy(told_by_ns, now_ns)
 
     def attest(self, event: Attestation, now_ns: int) -> None:
         """An operator vouches for what no replay can prove (R17)."""
         if event.from_seq is not None and event.to_seq is not None:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
+        self._excuse_drop_copy(now_ns, now_ns)
         for channel in event.channels_retired:
             if not self.sources.retire(channel):
                 self._note("unknown_channel_attested", channel, event.event_ns)
@@ -259,7 +272,7 @@ class Truth:
             past_ns=past_ns,
             snapshot_ns=self.snapshot_ns,
             path_up=self.path.up is True,
-            owed_ns=None,
+            owed_ns=self.orders.oldest_owed_ns,
             set_aside=self.set_aside,
         )
         sequences = self.sequences

@@ -32,11 +32,11 @@ class Log:
 
     def holds(self, order: Order, at_ns: int) -> bool:
         """Whether what began then is still in doubt."""
+        if self.kind == UNANSWERED:
+            return any(r.sent_ns == at_ns and not r.acknowledged for r in order.requests)
         doubt = order.doubt
         if doubt is None:
             return False
-        if self.kind == UNANSWERED:
-            return any(r.sent_ns == at_ns and not r.acknowledged for r in order.requests)
         words = doubt.entry_lacks if self.kind == ENTRY_LACKS else doubt.copy_lacks
         return any(word.at_ns == at_ns for word in words)
 

@@ -5,12 +5,10 @@ stays well below the record limit, whatever the number of orders, ids and execut
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
-from reconverge.core.orders.counts import Counts
+from reconverge.core.orders.book import Book
 from reconverge.core.orders.doubt import ENTRY_LACKS, Doubt, Word
-from reconverge.core.orders.identity import Marks
 from reconverge.core.orders.index import Index, Order, Request
 from reconverge.core.orders.requests import Requests, mass_cancel_order
 from reconverge.core.orders.snapshots import Snapshot, Snapshots
@@ -24,44 +22,33 @@ INT_MAX: Final = (1 << 63) - 1
 """Larger integers are written as text: JSON libraries stop here, and nine decimals do not."""
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """The parts of order truth that are stored together."""
-
-    index: Index
-    counts: Counts
-    requests: Requests
-    marks: Marks
-    snapshots: Snapshots
-
-
-def dump(room: Room) -> Iterator[list[Any]]:
+def dump(book: Book) -> Iterator[list[Any]]:
     """The whole of it: rows that ``load`` takes in the same order."""
-    found = room.index.orders()
+    found = book.index.orders()
     places = {order: place for place, order in enumerate(found)}
-    yield ["session", _session(room)]
+    yield ["session", _session(book)]
     for start in range(0, len(found), ORDERS_PER_ROW):
-        yield ["orders", _columns(found[start : start + ORDERS_PER_ROW], room.requests)]
+        yield ["orders", _columns(found[start : start + ORDERS_PER_ROW], book.requests)]
     yield from _parts("fills", _fill_rows(found))
     yield from _parts("others", _other_rows(found))
-    yield from _parts("over", ([places[order], at_ns] for order, at_ns in room.index.over.items()))
+    yield from _parts("over", ([places[order], at_ns] for order, at_ns in book.index.over.items()))
     yield from _parts("doubts", _doubt_rows(found))
-    yield from _parts("owners", _owner_rows(found, places, room.index))
-    executed = room.counts.parent_executed.items()
+    yield from _parts("owners", _owner_rows(found, places, book.index))
+    executed = book.counts.parent_executed.items()
     yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
-    yield from _parts("spared", _spared_rows(room.snapshots, places))
-    collected = enumerate(room.snapshots.mass_cancels.values())
+    yield from _parts("spared", _spared_rows(book.snapshots, places))
+    collected = enumerate(book.snapshots.mass_cancels.values())
     yield from _parts("affected", ([i, any_id] for i, named in collected for any_id in named))
 
 
-def load(rows: Iterable[list[Any]], room: Room) -> None:
-    """Take up dumped rows into rooms that are empty."""
+def load(rows: Iterable[list[Any]], book: Book) -> None:
+    """Take up dumped rows into a book that is empty."""
     found: list[Order] = []
     for kind, items in rows:
-        _LOADERS[kind](items, found, room)
+        _LOADERS[kind](items, found, book)
     for order in found:
-        room.counts.add(order)
-    room.counts.doubts.restore([*found, *(r.order for r in room.requests.mass_cancels.values())])
+        book.counts.add(order)
+    book.counts.doubts.restore([*found, *(r.order for r in book.requests.mass_cancels.values())])
 
 
 def _parts(kind: str, rows: Iterable[list[Any]]) -> Iterator[list[Any]]:
@@ -113,8 +100,8 @@ def _columns(orders: list[Order], requests: Requests) -> list[list[Any]]:
     return columns
 
 
-def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None:
-    index, counts = room.index, room.counts
+def _load_orders(items: list[list[Any]], found: list[Order], book: Book) -> None:
+    index, counts = book.index, book.counts
     limited = items[25]
     views = zip(_views(items[11:18]), _views(items[18:25]), limited, strict=True)
     for (entry, venue, is_limit), row in zip(views, zip(*items[:11], strict=True), strict=True):
@@ -133,7 +120,7 @@ def _load_orders(items: list[list[Any]], found: list[Order], room: Room) -> None
         if parent_id is not None:
             order.parent_id = counts.parent_name(parent_id)
         if requests is not None:
-            order.requests = tuple(_load_request(each, order, room.requests) for each in requests)
+            order.requests = tuple(_load_request(each, order, book.requests) for each in requests)
         for cl_ord_id in order.cl_ord_ids:
             index.by_cl_ord_id[cl_ord_id] = order
         for order_id in order.order_ids():
@@ -182,7 +169,7 @@ def _fill_rows(found: list[Order]) -> Iterator[list[Any]]:
                 yield [place, side, exec_id, [booked] if by_id else _numbers(int(booked))[0]]
 
 
-def _load_fills(items: list[Any], found: list[Order], _room: Room) -> None:
+def _load_fills(items: list[Any], found: list[Order], _book: Book) -> None:
     for place, side, exec_id, booked in items:
         view: View = found[place].venue if side else found[place].entry
         if view.fills is None:
@@ -198,7 +185,7 @@ def _other_rows(found: list[Order]) -> Iterator[list[Any]]:
                 yield [place, side, *view.others]
 
 
-def _load_others(items: list[Any], found: list[Order], _room: Room) -> None:
+def _load_others(items: list[Any], found: list[Order], _book: Book) -> None:
     for place, side, *others in items:
         view: View = found[place].venue if side else found[place].entry
         view.others = tuple(others)
@@ -213,7 +200,7 @@ def _doubt_rows(found: list[Order]) -> Iterator[list[Any]]:
                     yield [place, kind, word.at_ns, word.fact, *_numbers(word.level)]
 
 
-def _load_doubts(items: list[Any], found: list[Order], _room: Room) -> None:
+def _load_doubts(items: list[Any], found: list[Order], _book: Book) -> None:
     for place, kind, at_ns, fact, level in items:
         doubt = found[place].doubt
         if doubt is not None:
@@ -221,12 +208,12 @@ def _load_doubts(items: list[Any], found: list[Order], _room: Room) -> None:
             owed.append(Word(at_ns, fact, int(level)))
 
 
-def _load_over(items: list[Any], found: list[Order], room: Room) -> None:
+def _load_over(items: list[Any], found: list[Order], book: Book) -> None:
     for place, at_ns in items:
         order = found[place]
         order.over = True
-        del room.index.alive[order]
-        room.index.over[order] = at_ns
+        del book.index.alive[order]
+        book.index.over[order] = at_ns
 
 
 def _owner_rows(found: list[Order], places: dict[Order, int], index: Index) -> Iterator[list[Any]]:
@@ -245,18 +232,18 @@ def _owner_rows(found: list[Order], places: dict[Order, int], index: Index) -> I
                     yield [by_client, text, -1 if owner is None else places[owner]]
 
 
-def _load_owners(items: list[Any], found: list[Order], room: Room) -> None:
+def _load_owners(items: list[Any], found: list[Order], book: Book) -> None:
     for by_client, text, place in items:
-        by_id = room.index.by_cl_ord_id if by_client else room.index.by_order_id
+        by_id = book.index.by_cl_ord_id if by_client else book.index.by_order_id
         if place < 0:
             by_id.pop(text, None)
         else:
             by_id[text] = found[place]
 
 
-def _load_parents(items: list[Any], _found: list[Order], room: Room) -> None:
+def _load_parents(items: list[Any], _found: list[Order], book: Book) -> None:
     for parent_id, cum in items:
-        room.counts.parent_executed[parent_id] = int(cum)
+        book.counts.parent_executed[parent_id] = int(cum)
 
 
 def _spared_rows(snapshots: Snapshots, places: dict[Order, int]) -> Iterator[list[Any]]:
@@ -266,16 +253,16 @@ def _spared_rows(snapshots: Snapshots, places: dict[Order, int]) -> Iterator[lis
                 yield [which, places[order], order in snapshot.pending]
 
 
-def _load_spared(items: list[Any], found: list[Order], room: Room) -> None:
-    opened = list(room.snapshots.open.values())
+def _load_spared(items: list[Any], found: list[Order], book: Book) -> None:
+    opened = list(book.snapshots.open.values())
     for which, place, pending in items:
         opened[which].spared[found[place]] = None
         if pending:
             opened[which].pending[found[place]] = None
 
 
-def _load_affected(items: list[Any], _found: list[Order], room: Room) -> None:
-    collected = list(room.snapshots.mass_cancels.values())
+def _load_affected(items: list[Any], _found: list[Order], book: Book) -> None:
+    collected = list(book.snapshots.mass_cancels.values())
     for which, any_id in items:
         collected[which].append(any_id)
 
@@ -283,44 +270,44 @@ def _load_affected(items: list[Any], _found: list[Order], room: Room) -> None:
 # -- the session --------------------------------------------------------------------------------
 
 
-def _session(room: Room) -> list[Any]:
-    requests, marks, snapshots = room.requests, room.marks, room.snapshots
-    doubts = room.counts.doubts
+def _session(book: Book) -> list[Any]:
+    requests, marks, snapshots = book.requests, book.marks, book.snapshots
+    doubts = book.counts.doubts
     return [
-        room.index.rank, doubts.settled_ns, requests.connection, marks.count,
+        book.index.rank, doubts.settled_ns, requests.connection, marks.count,
         list(marks.bases.items()),
         [_request_row(request, requests) for request in requests.mass_cancels.values()],
         [
             [*key, s.symbol, s.event_ns, s.now_ns, s.connection, s.rows, s.rows_total]
             for key, s in snapshots.open.items()
         ],
-        list(snapshots.mass_cancels), doubts.covered_ns, room.counts.copy_heard,
+        list(snapshots.mass_cancels), doubts.covered_ns, book.counts.copy_heard,
     ]  # fmt: skip
 
 
-def _load_session(items: list[Any], _found: list[Order], room: Room) -> None:
-    requests, marks = room.requests, room.marks
-    room.index.rank, settled_ns, requests.connection, marks.count = items[:4]
-    room.counts.doubts.settled_ns = settled_ns
-    room.counts.doubts.covered_ns, room.counts.copy_heard = items[8:10]
+def _load_session(items: list[Any], _found: list[Order], book: Book) -> None:
+    requests, marks = book.requests, book.marks
+    book.index.rank, settled_ns, requests.connection, marks.count = items[:4]
+    book.counts.doubts.settled_ns = settled_ns
+    book.counts.doubts.covered_ns, book.counts.copy_heard = items[8:10]
     for key, base in items[4]:
         marks.bases[tuple(key) if isinstance(key, list) else key] = base
     for fields in items[5]:
-        order = mass_cancel_order(fields[1], room.counts)
+        order = mass_cancel_order(fields[1], book.counts)
         order.requests = (_load_request(fields, order, requests),)
         order.doubt = Doubt()
         requests.mass_cancels[fields[1]] = order.requests[0]
-        room.counts.requests_changed(order, 0)
-        room.counts.add_request(order)
+        book.counts.requests_changed(order, 0)
+        book.counts.add_request(order)
     for channel, request_id, symbol, event_ns, now_ns, connection, rows, rows_total in items[6]:
         snapshot = Snapshot(channel, symbol, event_ns, now_ns, connection)
         snapshot.rows, snapshot.rows_total = rows, rows_total
-        room.snapshots.open[channel, request_id] = snapshot
+        book.snapshots.open[channel, request_id] = snapshot
     for channel, request_id in items[7]:
-        room.snapshots.mass_cancels[channel, request_id] = []
+        book.snapshots.mass_cancels[channel, request_id] = []
 
 
-_LOADERS: Final[dict[str, Callable[[Any, list[Order], Room], None]]] = {
+_LOADERS: Final[dict[str, Callable[[Any, list[Order], Book], None]]] = {
     "session": _load_session, "orders": _load_orders, "fills": _load_fills,
     "others": _load_others, "doubts": _load_doubts, "over": _load_over, "owners": _load_owners,
     "parents": _load_parents, "spared": _load_spared, "affected": _load_affected,
