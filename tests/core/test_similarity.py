@@ -161,6 +161,17 @@ def test_an_answer_leaves_the_clock_to_the_next_request_that_waits() -> None:
     assert watch.agreement() == Agreement(1, 1, 1, 1, 1, 1)
 
 
+def test_only_a_live_word_of_drop_copy_says_how_late_it_is() -> None:
+    script, _ = watched()
+    script.run("< X trade partially_filled 100 10 90 10 exec:a\n@ 600")
+    script.line("< X trade partially_filled 100 10 90 10 exec:a on:DC dup seq:9")
+    assert script.orders.echo_ns is None
+    script.run("< X trade partially_filled 100 20 80 10 exec:b\n@ 2000\n< snapshot Q")
+    script.line("< row Q X partially_filled 100 20 80")
+    assert script.orders.oldest_owed_ns is None
+    assert script.orders.echo_ns is None
+
+
 def test_sides_that_sum_fills_up_differently_catch_up_all_the_same() -> None:
     script, watch = watched()
     script.run(

@@ -342,7 +342,8 @@ class Sources:
     @property
     def drop_copy_restarted_ns(self) -> int:
         """When the numbers of a drop-copy channel last restarted; NEVER if none did, or it was
-        vouched for."""
+        vouched for.
+        """
         found = [each.restarted_ns for name, each in self.by_channel.items() if name is not None]
         return max(found, default=NEVER)
 

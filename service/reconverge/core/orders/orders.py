@@ -52,8 +52,9 @@ class Orders:
         handler = _HANDLERS.get(type(event))
         if handler is not None:
             handler(book, event, now_ns)
-            if event.poss_dup:
-                counts.doubts.echo_ns = None  # a replay says nothing of how late live words are
+            if event.poss_dup or event.channel is None:
+                # Neither a replay nor a snapshot of order entry says how late drop copy's words are
+                counts.doubts.echo_ns = None
 
     # -- readings -------------------------------------------------------------------------------
 
