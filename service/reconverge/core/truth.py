@@ -71,7 +71,9 @@ class Truth:
 
     # -- inputs ---------------------------------------------------------------------------------
 
-    def apply(self, event: StreamEvent, now_ns: int) -> None:  # noqa: C901 - a call costs more
+    def apply(  # noqa: C901, PLR0912 - a call costs more
+        self, event: StreamEvent, now_ns: int
+    ) -> None:
         """Account for one event of the order streams. Ingestion never depends on the path (R34)."""
         if event.event_ns - now_ns > self._clip_ns:
             event = self._clipped(event, now_ns)
