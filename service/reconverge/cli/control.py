@@ -221,6 +221,24 @@ def safe_mode(  # noqa: PLR0913 - one parameter an option
     )
 
 
+OrdersOver = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID",
+        show_default=False,
+        help="Order vouched to be working in neither view, by the venue's id or ours; repeatable.",
+    ),
+]
+ChannelsGone = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID",
+        show_default=False,
+        help="Drop-copy channel that is gone, until it is heard again; repeatable.",
+    ),
+]
+
+
 def attest(  # noqa: PLR0913 - one parameter an option
     *,
     session: Annotated[str, typer.Option(metavar="ID", help="Session it is about.")],
@@ -241,23 +259,8 @@ def attest(  # noqa: PLR0913 - one parameter an option
     to_seq: Annotated[
         int | None, typer.Option(metavar="N", min=0, help="Last number vouched for, inclusive.")
     ] = None,
-    order: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ID",
-            show_default=False,
-            help="Order vouched to be working in neither view, by the venue's id or ours;"
-            " repeatable.",
-        ),
-    ] = None,
-    retire_channel: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="ID",
-            show_default=False,
-            help="Drop-copy channel that is gone, until it is heard again; repeatable.",
-        ),
-    ] = None,
+    order: OrdersOver = None,
+    retire_channel: ChannelsGone = None,
     bootstrap_servers: BootstrapServers = None,
     topic_prefix: TopicPrefix = None,
     as_json: AsJson = False,
