@@ -1,5 +1,6 @@
 """What pages or code refer to is there: files, sections, rules, commands, flags, metrics."""
 
+import pkgutil
 import re
 import subprocess
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from reconverge.cli import app
 from reconverge.config.settings import PREFIX, Settings
 from reconverge.ops import catalogue
 from tests.pages.pages import PAGES, anchor, blocks, headings, inline, links, name
-from tests.rooms import PACKAGE, ROOT
+from tests.rooms import HOUSE, PACKAGE, ROOT, standing
 from tests.rules import RULES, cited
 
 SUFFIXES: Final = {
@@ -43,7 +44,7 @@ NOWHERE: Final[Any] = None
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 
 _PATH = re.compile(r"^[\w.*-]+(/[\w.*-]+)*/?$")
-_PAGE = re.compile(r"\bdocs/[\w/-]+\.md\b")
+_FILE = re.compile(r"(?<![\w/.])(?:bench|docs|service|tests|tools)/[\w/.-]+\.(?:md|py|toml|txt)\b")
 _SECTION = re.compile(r"\b([A-Z]{3,})(?:\.md)?,? §(\d+)")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _SETTING = re.compile(rf"\b{PREFIX}(\w*[A-Z])\b")
@@ -92,13 +93,22 @@ def test_files_named_in_a_page_are_there(page: Path) -> None:
     assert [word for word in files if word not in known and not found(Path(word), page)] == []
 
 
-def test_pages_named_anywhere_are_there() -> None:
+def test_files_named_anywhere_are_there() -> None:
     assert [
-        f"{path.relative_to(ROOT)}: {page}"
+        f"{path.relative_to(ROOT)}: {named}"
         for path in texts()
-        for page in _PAGE.findall(read(path))
-        if not (ROOT / page).exists()
+        for named in _FILE.findall(read(path))
+        if not (ROOT / named).exists()
     ] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_modules_and_names_of_modules_are_there(page: Path) -> None:
+    rooms = "|".join(room.name for room in standing(HOUSE))
+    dotted = re.compile(rf"^(?:reconverge\.)?((?:{rooms})(?:\.[a-z_]+)+)$")
+    for code in inline(page):
+        if found := dotted.match(code):
+            pkgutil.resolve_name(f"reconverge.{found[1]}")
 
 
 def test_sections_named_anywhere_are_there() -> None:
