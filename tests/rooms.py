@@ -10,8 +10,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+import reconverge
+
 ROOT = Path(__file__).parents[1]
-PACKAGE = ROOT / "service" / "reconverge"
+PACKAGE = Path(reconverge.__file__).parent
 
 
 class Room(NamedTuple):

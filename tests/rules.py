@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+import reconverge
+
 ROOT = Path(__file__).parents[1]
 DOMAIN = ROOT / "docs" / "domain.md"
 SCENARIOS = ROOT / "tests" / "scenarios"
@@ -39,7 +41,8 @@ def shown() -> set[str]:
 
 def in_code() -> set[str]:
     """The rules that the service's code or its venue profiles cite."""
-    files = [p for p in (ROOT / "service").rglob("*") if p.suffix in {".py", ".toml"}]
+    package = Path(reconverge.__file__).parent
+    files = [path for path in package.rglob("*") if path.suffix in {".py", ".toml"}]
     return set().union(*(cited(path.read_text()) for path in files))
 
 
