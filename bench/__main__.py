@@ -10,7 +10,7 @@ from rich.console import Console
 
 from bench.report import Measure, Row, table
 
-BENCHMARKS = ("fold", "orders", "throughput", "latency", "journalling", "recovery")
+BENCHMARKS = ("fold", "orders", "throughput", "latency", "journalling", "recovery", "router")
 ON_DEMAND = ("soak",)
 """Too long to be part of every run."""
 

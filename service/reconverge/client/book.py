@@ -19,6 +19,9 @@ _GRANT_NS_MAX: Final = 600 * 1_000_000_000
 _PACE_NS: Final = 1_000_000_000
 """Live caps that come past their end for this long mean that the clock is ahead (C7)."""
 
+_view: Final = tuple.__new__
+"""A view from all its fields in order: a third of the time that its own constructor takes."""
+
 Clock = Callable[[], int]
 """Nanoseconds."""
 
@@ -66,9 +69,7 @@ class _Entry:
 
     def show(self, record: CapRecord, known: "_Entry | None") -> None:
         """Get the views ready to be handed out."""
-        self.view = CapView(
-            record.session,
-            record.cap,
+        rest = (
             record.participation_max,
             record.catchup_multiple_max,
             record.freeze_expansion,
@@ -79,11 +80,12 @@ class _Entry:
             record.sequence,
             record.sequence if known is None else known.since(record),
         )
+        self.view = _view(CapView, (record.session, record.cap, *rest))
         self.other, self.symbols = self.view, {}
         if record.instrument_cap is not None:
-            self.other = self.view._replace(cap=record.instrument_cap)
+            self.other = _view(CapView, (record.session, record.instrument_cap, *rest))
         for symbol, entry in record.symbols.items():
-            self.symbols[symbol] = self.view._replace(cap=entry.cap)
+            self.symbols[symbol] = _view(CapView, (record.session, entry.cap, *rest))
 
     def since(self, successor: CapRecord) -> int:
         """Where the unbroken row of caps begins that allow what the successor does."""
@@ -130,7 +132,7 @@ class CapBook:
         self.dropped = 0
         """Records that were not above what was known (C3)."""
         safe = safe or SafeCap()
-        self._safe_cap, self._safe_participation = float(safe.cap), float(safe.participation_max)
+        self._safe = (float(safe.cap), float(safe.participation_max), 1.0, True)
         self.wall_ns = wall_ns
         """This machine's clock, to be compared with the service's."""
         self.monotonic_ns = monotonic_ns
@@ -207,7 +209,7 @@ class CapBook:
     def _own(self, session: str, why: Why) -> CapView:
         if not self.connected:
             why = Why.NOT_CONNECTED
-        return CapView(session, self._safe_cap, self._safe_participation, 1.0, True, why)  # noqa: FBT003 - in order
+        return _view(CapView, (session, *self._safe, why, None, False, 0, 0, 0))
 
     def newest(self, session: str) -> Cap | None:
         """The service's last word on a session, expired or not: for people to see, not to obey."""

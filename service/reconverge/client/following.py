@@ -144,8 +144,11 @@ class Follower:
             async with asyncio.timeout(_CONNECT_S):
                 await consumer.start()
                 partitions = set(consumer.assignment())
+                # Else a first fetch waits for records at the end, and all questions behind it.
+                consumer.pause(*partitions)
                 self._ends = await consumer.end_offsets(sorted(partitions))
                 await self._seek(consumer)
+                consumer.resume(*partitions)
         except TimeoutError:
             raise Trouble(f"Kafka does not answer within {_CONNECT_S:g} s") from None
         self._before = dict(self._ends)
