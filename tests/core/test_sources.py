@@ -324,6 +324,20 @@ def test_covered_is_the_last_newer_word_less_its_lateness() -> None:
     assert truth.summary(now_ns, 0).covered_ns == START_NS + 5 * SECOND_NS - 600_000_000
 
 
+@pytest.mark.parametrize(
+    ("attested", "owed"),
+    [("", 0), (" orders=VX", 1), (" retired=DC9", 1), (" DC1 1-1", 1), (" 2-9", 1)],
+)
+def test_only_an_attestation_of_the_session_excuses_what_ended_with_the_former_numbers(
+    attested: str, owed: int
+) -> None:
+    """R17: drop copy never told that A was filled, and its numbers restarted."""
+    script = BOTH + "+0 entry> new A\n+0 entry< trade A 100 100/0\n+1 DC1< logon reset\n"
+    truth, _ = told(script + f"+1 control attest jo why{attested}")
+    assert (truth.orders.oldest_owed_ns is not None) == bool(owed)
+    assert (truth.sources.drop_copy_restarted_ns != NEVER) == bool(owed)
+
+
 # -- the witness, cold starts, content set aside --------------------------------------------------
 
 

@@ -204,24 +204,32 @@ class Truth:
         if snapshot.now_ns > self.set_aside_ns:
             self.set_aside = 0
         self.sequences.snapshot_proven(snapshot.now_ns, now_ns)
-        self._excuse_drop_copy(snapshot.now_ns, now_ns)
+        self._excuse_drop_copy(snapshot.now_ns, now_ns, whole=True)
         self._weigh(event_ns, now_ns)
         self._unpark("complete snapshot")
 
-    def _excuse_drop_copy(self, told_by_ns: int, now_ns: int) -> None:
-        """What drop copy would have told in numbers now proven harmless, or in a numbering that
-        ended, it can tell no more (R17).
+    def _excuse_drop_copy(self, told_by_ns: int, now_ns: int, *, whole: bool) -> None:
+        """What drop copy would have told in numbers now proven harmless, or (``whole``: all of the
+        session is proven) in a numbering that ended, it can tell no more (R17).
         """
         excused = {each.about for each in self.sequences.findings if each.kind == "range_excused"}
         if excused <= {None}:
+            if not whole:
+                return
             told_by_ns = min(told_by_ns, self.sources.drop_copy_restarted_ns)
         self.orders.excuse_drop_copy(told_by_ns, now_ns)
 
     def attest(self, event: Attestation, now_ns: int) -> None:
-        """An operator vouches for what no replay can prove (R17)."""
+        """An operator vouches for what no replay can prove (R17).
+
+        One that names nothing is for the whole session, as it stands.
+        """
+        whole = (
+            event.from_seq is None and not event.orders_not_working and (not event.channels_retired)
+        )
         if event.from_seq is not None and event.to_seq is not None:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
-        self._excuse_drop_copy(now_ns, now_ns)
+        self._excuse_drop_copy(now_ns, now_ns, whole=whole)
         for channel in event.channels_retired:
             if not self.sources.retire(channel):
                 self._note("unknown_channel_attested", channel, event.event_ns)
@@ -229,12 +237,12 @@ class Truth:
         self._report(event.event_ns)
         self.recoveries += 1
         self._weigh(event.event_ns, now_ns)
-        if event.from_seq is None and not event.orders_not_working and not event.channels_retired:
+        if whole:
             self._vouched()
         self._note("attested", f"{event.actor}: {event.reason}", event.event_ns)
 
     def _vouched(self) -> None:
-        """An attestation that names nothing is for the whole session, up to now."""
+        """The whole session is as it stands, up to now."""
         self._unpark("attested")
         self.set_aside = 0
         self.sources.vouched()
