@@ -25,6 +25,11 @@ from reconverge.stream.options import Options
 from reconverge.stream.quarantine import provenance
 from tests.sim.cluster import RECORD_BYTES_MAX, Cluster
 
+Said = tuple[bytes, bytes]
+"""Key and value of an output; a tombstone's value is empty."""
+Place = tuple[int, int]
+"""Where an output comes from: journal offset of its batch, and its place in that batch."""
+
 
 class Violation(AssertionError):
     """An invariant does not hold."""
@@ -42,20 +47,23 @@ class PartitionAudit:
         self._claims: dict[int, Claim] = {}
         self._newest_claim = -1
         self._policies_of = -1
-        self._expected: dict[str, dict[bytes, int]] = defaultdict(dict)
-        self._published: dict[str, set[bytes]] = defaultdict(set)
+        self._expected: dict[str, dict[Said, list[Place]]] = defaultdict(dict)
+        """By topic, what may be there, and the places in history that led to it."""
+        self._place: dict[tuple[object, str], Place] = {}
+        """Of the last output of a writer in a topic."""
+        self._published: dict[str, set[Said]] = defaultdict(set)
         self._set_aside: set[tuple[str, int]] = set()
         self._accepted: dict[str, tuple[int, int]] = {}
         self._by_epoch: dict[tuple[str, int], int] = {}
         self.newest_cap_ns: dict[str, int] = {}
         self.batches = self.claims = self.ignored = 0
 
-    def written(self, record: Record) -> None:
+    def written(self, record: Record, writer: object) -> None:
         topics = self._topics
         if record.topic == topics.journal:
             self._journalled(record)
         elif record.topic in (topics.caps, topics.transitions, topics.episodes, topics.alerts):
-            self._output(record)
+            self._output(record, writer)
         elif record.topic.startswith(topics.quarantine_prefix):
             told = provenance(record)
             origin = told["topic"], int(told["offset"])
@@ -86,7 +94,7 @@ class PartitionAudit:
         if isinstance(record, Batch):
             self._batch(record, raw.offset, where)
         else:
-            self._snapshot(record, where)
+            self._snapshot(record, raw.offset, where)
 
     def _enter_epoch(self, record: Owned) -> None:
         if record.epoch != self._policies_of:
@@ -112,8 +120,9 @@ class PartitionAudit:
             self._require(
                 origin in self._set_aside, f"{where} passes {origin}, which was not set aside"
             )
-        for output in folded.outputs:
-            self._expected[output.topic][output.value] = offset
+        for place, output in enumerate(folded.outputs):
+            said = output.key, output.value
+            self._expected[output.topic].setdefault(said, []).append((offset, place))
         derived = (
             len(folded.outputs),
             folded.digest,
@@ -123,19 +132,18 @@ class PartitionAudit:
         )
         told = batch.outputs, batch.digest, batch.refused, batch.poison, batch.policy
         self._require(derived == told, f"{where} says {told}, derived {derived}")
-        self._vouched(batch)
+        self._vouched(batch.published)
 
-    def _vouched(self, record: Owned) -> None:
-        """Outputs that a record vouches for have arrived."""
+    def _vouched(self, published: int) -> None:
+        """Events of batches up to an offset have arrived: nobody will send them again."""
         for topic in (self._topics.transitions, self._topics.episodes, self._topics.alerts):
-            for value, offset in self._expected[topic].items():
-                arrived = value in self._published[topic]
+            for said, places in self._expected[topic].items():
                 self._require(
-                    arrived or offset > record.published,
-                    f"{topic}: vouched for, but missing: {value!r}",
+                    places[0][0] > published or said in self._published[topic],
+                    f"{topic}: vouched for, but missing: {said}",
                 )
 
-    def _snapshot(self, record: Snapshot, where: str) -> None:
+    def _snapshot(self, record: Snapshot, offset: int, where: str) -> None:
         log = self._cluster.topics[self._topics.snapshots, self._partition]
         chunks = [
             r.value
@@ -148,15 +156,30 @@ class PartitionAudit:
             same and record.positions == self.ledger.positions,
             f"{where}: the snapshot is not the state",
         )
-        self._vouched(record)
+        self._vouched(offset)  # a restore begins here, whatever the manifest says of itself
 
-    def _output(self, record: Record) -> None:
-        value = record.value or b""
-        known = value in self._expected[record.topic]
-        self._require(known, f"{record.topic}/{record.offset}: nothing journalled says {value!r}")
-        self._published[record.topic].add(value)
+    def _output(self, record: Record, writer: object) -> None:
+        where, said = f"{record.topic}/{record.offset}", (record.key or b"", record.value or b"")
+        places = self._expected[record.topic].get(said, [])
+        self._require(bool(places), f"{where}: nothing journalled says {said}")
+        before = self._place.get((writer, record.topic), (-1, -1))
+        place = next((place for place in places if place > before), None)
+        self._require(place is not None, f"{where}: sent after what it comes before")
+        self._place[writer, record.topic] = place or before
+        self._published[record.topic].add(said)
         if record.topic == self._topics.caps:
-            self._cap(msgspec.json.decode(value, type=Cap))
+            if record.value is None:
+                self._forgotten((record.key or b"").decode())
+            else:
+                self._cap(msgspec.json.decode(record.value, type=Cap))
+
+    def _forgotten(self, session: str) -> None:
+        """A tombstone: a router knows nothing of the session any more, nor do its numbers go on."""
+        self._accepted.pop(session, None)
+        self.newest_cap_ns.pop(session, None)
+        for name, epoch in list(self._by_epoch):
+            if name == session:
+                del self._by_epoch[name, epoch]
 
     def _cap(self, cap: Cap) -> None:
         latest = self._by_epoch.get((cap.session, cap.epoch), 0)

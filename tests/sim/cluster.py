@@ -99,7 +99,8 @@ class Cluster:
         self.weather = Weather()
         self.topics: dict[tuple[str, int], list[Record]] = defaultdict(list)
         self.starts: dict[tuple[str, int], int] = defaultdict(int)
-        self.watchers: list[Callable[[int, Record], None]] = []
+        self.watchers: list[Callable[[int, Record, object], None]] = []
+        """Told of each record: its partition, itself, and who wrote it."""
         self._arrivals: dict[tuple[str, int], list[asyncio.Future[None]]] = defaultdict(list)
 
     def write(
@@ -109,14 +110,20 @@ class Cluster:
         key: bytes | None,
         value: bytes | None,
         headers: Headers = (),
+        *,
+        clock_ahead_ns: int = 0,
+        writer: object = None,
     ) -> int:
-        """Append to a partition, tell the watchers, wake the readers."""
+        """Append to a partition, tell the watchers, wake the readers.
+
+        `clock_ahead_ns` is how far the clock is ahead by which its producer stamps it.
+        """
         log = self.topics[topic, partition]
-        timestamp = (START_NS + self.loop.now_ns()) // 1_000_000
+        timestamp = (START_NS + self.loop.now_ns() + clock_ahead_ns) // 1_000_000
         record = Record(topic, len(log), timestamp, key, value, tuple(headers))
         log.append(record)
         for watch in self.watchers:
-            watch(partition, record)
+            watch(partition, record, writer)
         arrivals, self._arrivals[topic, partition] = self._arrivals[topic, partition], []
         for future in arrivals:
             if not future.done():
@@ -205,7 +212,8 @@ class SimLog:
         self.partition = partition
         self._process = process
         self._append_s = append_s
-        self._applied_s = {"journal": 0.0, "outputs": 0.0}  # a producer's writes keep their order
+        self._applied_s: dict[tuple[str, str], float] = defaultdict(float)
+        """When the last write was applied, by producer and topic: those keep their order."""
         self._closed = False
 
     async def travel(self) -> None:
@@ -269,12 +277,12 @@ class SimLog:
             if cluster.hits(weather.late_request)
             else 0.0
         )
-        when = max(self._applied_s[producer] + 1e-6, loop.time() + cluster.lag() + late)
-        self._applied_s[producer] = when
+        when = max(self._applied_s[producer, topic] + 1e-6, loop.time() + cluster.lag() + late)
+        self._applied_s[producer, topic] = when
         answered = not cluster.hits(weather.lost_answer)
 
         def apply() -> None:
-            offset = cluster.write(topic, self.partition, key, value, headers)
+            offset = cluster.write(topic, self.partition, key, value, headers, writer=self)
             if answered:
                 answer = partial(_resolve, future, lambda: offset)
                 loop.call_later(cluster.lag(), self._process.deliver, answer)

@@ -16,7 +16,7 @@ import orjson
 from reconverge.stream.core_fold import CoreFold, CoreFolds
 from reconverge.stream.folding import Fold, Folds
 from reconverge.stream.options import INPUTS
-from tests.sim.toy import POISON, ToyFold, ToyFolds, ToySession, event
+from tests.sim.toy import POISON, RETIRE, ToyFold, ToyFolds, ToySession, event
 
 Send = Callable[[str, int, bytes, bytes | None], None]
 """Topic, partition, key, value."""
@@ -64,7 +64,8 @@ class ToyLoad:
             self._send(topic, partition, b"k", random.choice(BROKEN))
             return
         if kind > 0.97:
-            self._poison(topic, partition)
+            name, oddity = random.choice((("p", POISON), ("r", RETIRE)))
+            self._end(f"{name}-{partition}", oddity, topic, partition)
             return
         session = f"s{random.randrange(3)}-{partition}"
         truth = self._truth.setdefault((partition, session), ToySession())
@@ -76,10 +77,9 @@ class ToyLoad:
         policy = "changed" if kind > 0.95 else None
         self._send(topic, partition, session.encode(), event(session, topic, number, policy))
 
-    def _poison(self, topic: str, partition: int) -> None:
-        """An event of a session that others may be of as well: those before it are lost."""
-        session = f"p-{partition}"
-        for number in self._random.sample((1, POISON, 2), 3):
+    def _end(self, session: str, oddity: int, topic: str, partition: int) -> None:
+        """An event that ends a session's truth, with others about it; of a session apart."""
+        for number in self._random.sample((1, oddity, 2), 3):
             self._send(topic, partition, session.encode(), event(session, topic, number))
 
     def end(self, now_ns: int) -> None:
@@ -96,8 +96,11 @@ class ToyLoad:
         held = {
             name: (session.last, session.count)
             for name, session in fold.sessions.items()
-            if not name.startswith("p-")
+            if name.startswith("s")
         }
+        for name in held:
+            if fold.sessions[name].disorder:
+                return f"{name}: events of one stream were folded in another order"
         truth = {
             n: (self._truth[partition, n].last, self._truth[partition, n].count)
             for n in self.sessions(partition)

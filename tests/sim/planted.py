@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from reconverge.stream import publish, worker
+from reconverge.stream import folding, publish, worker
 from reconverge.stream.clock import Clock
 from reconverge.stream.history import journal, replay, restore
 from reconverge.stream.history.records import encode
@@ -134,6 +134,40 @@ def published_when_sent(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(publish.Publisher, "publish", hasty)
 
 
+def outputs_in_reverse(patch: pytest.MonkeyPatch) -> None:
+    """Send the outputs of a batch last first."""
+    of = publish.Publisher.publish
+
+    async def reversing(self: Any, offset: int, outputs: Any) -> None:
+        await of(self, offset, outputs[::-1])
+
+    patch.setattr(publish.Publisher, "publish", reversing)
+
+
+def snapshot_before_its_outputs(patch: pytest.MonkeyPatch) -> None:
+    """Snapshot what was journalled, though its outputs are still on their way."""
+    of = worker.Worker._write_snapshot
+
+    async def hasty(self: Any, *, released: bool) -> None:
+        drained, self._publisher.drained = self._publisher.drained, self._committed
+        try:
+            await of(self, released=released)
+        finally:
+            self._publisher.drained = drained
+
+    patch.setattr(worker.Worker, "_write_snapshot", hasty)
+
+
+def merged_by_their_own_timestamps(patch: pytest.MonkeyPatch) -> None:
+    """Merge records by time, whatever their order in their topic."""
+
+    def merge(stretches: Any) -> Any:
+        records = [record for stretch in stretches for record in stretch]
+        return sorted(records, key=lambda record: record.timestamp)
+
+    patch.setattr(folding, "merge", merge)
+
+
 def snapshot_before_the_journal(patch: pytest.MonkeyPatch) -> None:
     """Snapshot the state as it is, a batch not yet journalled included."""
     of = worker.Worker._write_snapshot
@@ -183,6 +217,9 @@ PLANTED: dict[str, Plant] = {
         half_changed_sessions_go_on,
         nothing_sent_again,
         published_when_sent,
+        outputs_in_reverse,
+        snapshot_before_its_outputs,
+        merged_by_their_own_timestamps,
         snapshot_before_the_journal,
         repeated_records_folded_again,
         time_of_the_machine,

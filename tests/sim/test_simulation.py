@@ -11,7 +11,7 @@ from tests.sim.soak import report
 from tests.sim.world import Fault, Plan, plan, shrink, simulate, violates
 
 SEEDS = 200
-"""A dozen seconds' worth. Every planted bug is found within the first 160."""
+"""A dozen seconds' worth. Every planted bug is found within the first 100."""
 SEEDS_LONG = 10_000
 """A quarter of an hour on one core."""
 DESK_SEEDS = 24

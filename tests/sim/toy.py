@@ -12,11 +12,21 @@ from zlib import crc32
 import msgspec
 
 from reconverge.core.messages.decode import Undecodable
-from reconverge.core.messages.effects import Alert, Cap, Components, Effect, PolicyRef, State
+from reconverge.core.messages.effects import (
+    Alert,
+    Cap,
+    Components,
+    Effect,
+    PolicyRef,
+    Retired,
+    State,
+)
 from reconverge.stream.folding import Row
 
 HEARTBEAT_NS = 1_000_000_000
-ALERT_EVERY = 5
+ALERT_EVERY = 3
+RETIRE = -12
+"""Number of an event that ends its session."""
 POISON = -13
 """Number of an event that leads to an error with its session half changed."""
 _ALL_WELL = Components(similarity=1, quantity=1, replay=1, freshness=1, in_flight=1)
@@ -63,11 +73,13 @@ class ToySession:
         self.heartbeat_ns = 0
         self.changed = True
         self.parked = ""
+        self.disorder = 0
+        """Events that came after a later one of their stream."""
 
     def row(self, name: str) -> Row:
         return [
             name, self.last, self.count, self.order, self.sequence, self.alerts, self.heartbeat_ns,
-            self.changed, self.parked,
+            self.changed, self.parked, self.disorder,
         ]  # fmt: skip
 
     @classmethod
@@ -75,7 +87,7 @@ class ToySession:
         session = cls()
         (
             session.last, session.count, session.order, session.sequence, session.alerts,
-            session.heartbeat_ns, session.changed, session.parked,
+            session.heartbeat_ns, session.changed, session.parked, session.disorder,
         ) = row[1:]  # fmt: skip
         return session
 
@@ -85,6 +97,7 @@ class ToyFold:
 
     def __init__(self) -> None:
         self.sessions: dict[str, ToySession] = {}
+        self.retired: list[str] = []
         self.policy_hash = "none"
         self._base = "none"
         self.park_reason = ""
@@ -117,21 +130,29 @@ class ToyFold:
         return ()
 
     def apply(self, event: ToyEvent, now_ns: int) -> None:
-        if event.number < 0 and event.number != POISON:
+        if event.number < 0 and event.number not in (POISON, RETIRE):
             raise ToyRejection(f"number {event.number}")
         if event.policy:
             self.policy_hash = event.policy
+        if event.number == RETIRE:
+            if self.sessions.pop(event.session, None) is not None:
+                self.retired.append(event.session)
+            return
         if event.number == POISON:
             self.sessions.setdefault(event.session, ToySession()).count += 1_000
             raise ToyFault("half changed")
         session = self.sessions.setdefault(event.session, ToySession())
+        session.disorder += event.number <= session.last.get(event.stream, 0)
         session.last[event.stream] = event.number
         session.count += 1
         session.order = crc32(f"{event.stream}{event.number}@{now_ns}".encode(), session.order)
         session.changed = True
 
     def settle(self, now_ns: int) -> Sequence[Effect]:
-        effects: list[Effect] = []
+        effects: list[Effect] = [
+            Retired(session=name, event_ns=now_ns, actor="toy") for name in self.retired
+        ]
+        self.retired.clear()
         for name, session in self.sessions.items():
             while session.count >= (session.alerts + 1) * ALERT_EVERY:
                 session.alerts += 1

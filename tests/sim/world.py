@@ -106,7 +106,7 @@ def plan(seed: int, load: str = "toy") -> Plan:
     return replace(base, faults=tuple(faults))
 
 
-KINDS = ("crash", "pause", "split", "shuffle", "storm", "clock", "leave")
+KINDS = ("crash", "pause", "split", "shuffle", "storm", "clock", "leave", "skew")
 
 
 class Watcher(Observer):
@@ -190,6 +190,8 @@ class World:
         self._believed: list[Member] = []
         self._offset = 0
         self._generation = 0
+        self._ahead_ns: dict[str, int] = {}
+        """How far the clock of an input topic's producer is ahead."""
 
     async def run(self) -> None:
         """Play the plan, calm down, and require that all is well. Raises `Violation`."""
@@ -234,6 +236,11 @@ class World:
         member = self._pick(fault)
         if member:
             member.process.clock_offset_ns += int((fault.amount - 2.5) * 1e9)
+
+    def _skew(self, fault: Fault) -> None:
+        """The clock of whoever writes an input topic steps."""
+        topics = OPTIONS.topics.inputs
+        self._ahead_ns[topics[fault.target % len(topics)]] = int((fault.amount - 2.5) * 1e9)
 
     def _split(self, fault: Fault) -> None:
         """A member believes that everything is its own."""
@@ -305,7 +312,8 @@ class World:
         self.load.end(self._now_ns())
 
     def _send(self, topic: str, partition: int, key: bytes, value: bytes | None) -> None:
-        self.cluster.write(topic, partition, key, value)
+        ahead_ns = self._ahead_ns.get(topic, 0)
+        self.cluster.write(topic, partition, key, value, clock_ahead_ns=ahead_ns)
 
     def _now_ns(self) -> int:
         return START_NS + self.loop.now_ns()
@@ -366,9 +374,9 @@ class World:
             [(m.process.name, m.process.alive, m.service.status()) for m in self.members]
         ) + str(self.watcher.conditions[-10:])
 
-    def _watch(self, partition: int, record: Record) -> None:
+    def _watch(self, partition: int, record: Record, writer: object) -> None:
         try:
-            self.audits[partition].written(record)
+            self.audits[partition].written(record, writer)
         except Violation as violation:
             self.violations.append(violation)
 
