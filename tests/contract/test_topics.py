@@ -23,13 +23,15 @@ def test_the_shell_reads_and_writes_these_topics_and_no_others() -> None:
 
 def test_roles_follow_direction() -> None:
     assert tuple(t.name for t in TOPICS if t.role == "input") == INPUTS
-    assert {t.name for t in TOPICS if t.role == "internal"} == {"journal", "snapshots"}
+    assert {t.name for t in TOPICS if t.role == "internal"} == {
+        "journal", "snapshots", "tap-positions",
+    }  # fmt: skip
     assert {t.name for t in TOPICS if t.role == "market"} == {"marks"}
 
 
 def test_last_value_topics_are_compacted_and_no_other() -> None:
     compacted = {t.name for t in TOPICS if t.config["cleanup.policy"] == "compact"}
-    assert compacted == {"caps", "shadow-caps"}
+    assert compacted == {"caps", "shadow-caps", "tap-positions"}
 
 
 def test_the_journal_outlives_the_inputs_it_speaks_of() -> None:

@@ -15,6 +15,7 @@ import typer
 from rich.console import Console
 
 from reconverge.cli import tap_report
+from reconverge.cli.tap_kafka import kafka
 from reconverge.config.settings import SettingsRefused
 from reconverge.core.messages.events import StreamEvent
 from reconverge.core.messages.wire import NAME_LENGTH_MAX, encode
@@ -143,6 +144,9 @@ RejectsFile = Annotated[
     ),
 ]
 JsonSummary = Annotated[bool, typer.Option("--json-summary", help="Summary as one JSON object.")]
+
+
+app.command("kafka")(kafka)
 
 
 @app.callback()

@@ -63,4 +63,5 @@ TOPICS: Final = (
     ),
     Topic("journal", "internal", "What each batch took in: the order of truth.", _FORTNIGHT),
     Topic("snapshots", "internal", "State to restore from, in chunks.", _FORTNIGHT),
+    Topic("tap-positions", "internal", "Where the tap on raw FIX stands.", _LAST_VALUE, 1),
 )

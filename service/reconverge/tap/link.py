@@ -5,7 +5,7 @@ and their reason says so. Of anything inferred ``event_ns`` is when it happened 
 tells, ``ingest_ns`` when a reader of the live log would have known.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from reconverge.core.messages.events import (
     Disconnect,
@@ -41,6 +41,16 @@ class Link:
         self._silent = False  # already said so
         self._engine_speaks = False
         self._shows_heartbeats = False  # QuickFIX/J can leave them out of its logs
+
+    def dump(self) -> dict[str, Any]:
+        """Its state as JSON values; ``load`` restores it."""
+        return vars(self) | {"_logouts": sorted(self._logouts)}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Inverse of ``dump``."""
+        for name in vars(self):
+            setattr(self, name, state[name])
+        self._logouts = set(self._logouts)
 
     def before(self, event: StreamEvent, marks: Envelope, at_ns: int) -> list[StreamEvent]:
         """What must have happened before a message that the log shows; then takes it in."""

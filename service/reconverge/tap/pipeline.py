@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from reconverge.core.messages.events import StreamEvent, UnmodelledRequest
 from reconverge.core.messages.wire import kind
@@ -22,6 +22,7 @@ PAIRS_MAX: Final = 100
 """Pairs of CompIDs told apart that are not ours: more than one log of one engine ever had."""
 _OF_THE_SELL_SIDE: Final = frozenset("89")
 _OF_THE_BUY_SIDE: Final = frozenset("DFG")
+_PLAIN: Final = ("_endpoint", "_first_peer", "_ingest_ns")
 _NO_LOGON: Final = "no logon shows which CompID is ours"
 
 
@@ -106,6 +107,20 @@ class Tap:
         self._ingest_ns = 0
         self._first_peer = peers[0] if peers else None
         self._endpoint: str | None = None  # where the engine says it is connected
+
+    def dump(self) -> dict[str, Any]:
+        """What a tap that goes on in another process must know, as JSON values. Only while our
+        CompID is known, and without the counts.
+        """
+        plain = {name: getattr(self, name) for name in _PLAIN}
+        return plain | {"link": self._link.dump(), "translator": self._translator.dump()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Inverse of ``dump``."""
+        for name in _PLAIN:
+            setattr(self, name, state[name])
+        self._link.load(state["link"])
+        self._translator.load(state["translator"])
 
     def feed(self, piece: Piece) -> Iterator[StreamEvent]:
         """The events of one piece, or of all that were held back for want of our CompID."""

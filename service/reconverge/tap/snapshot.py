@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from reconverge.core.messages.events import MassStatusEnd, MassStatusRow, StreamEvent
 from reconverge.tap import fields, reports, tags
@@ -30,6 +30,14 @@ class Snapshots:
 
     def __init__(self) -> None:
         self._open: OrderedDict[str, _Request] = OrderedDict()
+
+    def dump(self) -> list[Any]:
+        """Its state as JSON values; ``load`` restores it."""
+        return [[request_id, r.seq, sorted(r.rows)] for request_id, r in self._open.items()]
+
+    def load(self, state: list[Any]) -> None:
+        """Inverse of ``dump``."""
+        self._open = OrderedDict((each, _Request(seq, set(rows))) for each, seq, rows in state)
 
     def begin(self, request_id: str, seq: int) -> None:
         """We asked. A request that is sent again stays the one it is."""

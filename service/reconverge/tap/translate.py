@@ -3,7 +3,7 @@
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from msgspec import ValidationError
 from msgspec.structs import replace
@@ -81,6 +81,18 @@ class Translator:
             for row in mapping.rows(identity.parent_tags)
             for outbound in _OUTBOUND[row.way]
         }
+
+    def dump(self) -> dict[str, Any]:
+        """Its state as JSON values; ``load`` restores it."""
+        lists = [[seq, list(ids)] for seq, ids in self._lists.items()]
+        resends = list(self._resends)
+        return {"snapshots": self._snapshots.dump(), "resends": resends, "lists": lists}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Inverse of ``dump``."""
+        self._snapshots.load(state["snapshots"])
+        self._resends.extend(state["resends"])
+        self._lists = OrderedDict((seq, tuple(ids)) for seq, ids in state["lists"])
 
     def envelope(
         self, m: FixMessage, marks: Envelope, *, outbound: bool, ingest_ns: int
