@@ -50,7 +50,7 @@ CORE = (
          ("core.messages", "core.terms"), front=False),
     Room("core.truth", "one session's truth: numbers, orders, the path, snapshots, parents",
          ("core.messages", "core.orders", "core.sequences", "core.terms"),
-         places=("core.truth", "core.path", "core.sources", "core.parents")),
+         places=("core.truth", "core.path", "core.source", "core.sources", "core.parents")),
     Room("core.control", "one policy over one truth: confidence, machine, caps, alerts, episodes",
          ("core.messages", "core.orders", "core.terms", "core.truth")),
     Room("core.session", "one session: its truth, its control, its shadow policies",

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconverge.core.sources import NEVER, OFFSET_WINDOW_NS, Pulse, Sources, SourceSummary
+from reconverge.core.source import NEVER, OFFSET_WINDOW_NS, Pulse
+from reconverge.core.sources import Sources, SourceSummary
 from reconverge.core.truth import Truth
 from reconverge.core.venue import Limits
 from tests.scenarios.transcript import Scenario

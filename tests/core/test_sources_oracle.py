@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reconverge.core.messages.events import Disconnect, Heartbeat, HeartbeatMissed, Logon, Logout
-from reconverge.core.sources import NEVER, SPECIAL, Moment, Sources, summarize
+from reconverge.core.source import NEVER
+from reconverge.core.sources import SPECIAL, Moment, Sources, summarize
 from reconverge.core.venue import Limits, Venue
 from tests.scenarios.words import SECOND_NS, START_NS
 

@@ -24,15 +24,8 @@ from reconverge.core.messages.events import (
     StreamEvent,
 )
 from reconverge.core.sequences import SOURCES_MAX, Numbering
+from reconverge.core.source import NEVER, Pulse, Source, SourceReading
 from reconverge.core.venue import Limits, Venue
-
-OFFSET_BUCKET_NS: Final = 60_000_000_000
-"""The smallest age is kept for each minute, so that the oldest can be forgotten."""
-OFFSET_BUCKETS: Final = 5
-"""Minutes over which the smallest age stands for the distance of two clocks (DOMAIN §8)."""
-OFFSET_WINDOW_NS: Final = OFFSET_BUCKET_NS * OFFSET_BUCKETS
-NEVER: Final = -1
-"""In place of a time: it has not happened. Before any time, so that comparisons hold."""
 
 OBSERVED: Final = frozenset({
     Disconnect, HeartbeatMissed, GatewaySwitched, GapOpened, ResendCompleted,
@@ -40,185 +33,6 @@ OBSERVED: Final = frozenset({
 """What our own side observes of a source: no word of the source itself."""
 SPECIAL: Final = OBSERVED | {Logon, Logout}
 """What says more of a source than that it is alive."""
-
-
-_PULSE: Final = (
-    "heard_ns", "newer_ns", "newest_event_ns", "newest_heard_ns", "age_ns", "low_ns",
-    "low_until_ns", "lows",
-)  # fmt: skip
-
-
-class Pulse:
-    """What was heard of one numbering of a source, by the core's clock unless said."""
-
-    __slots__ = _PULSE
-
-    def __init__(self) -> None:
-        self.heard_ns = NEVER
-        """When it last said anything; never falls."""
-        self.newer_ns = NEVER
-        """When it last said something newer: a resent message shows that it is alive, but it is not
-        newer. At most ``heard_ns``; never falls."""
-        self.newest_event_ns = NEVER
-        """Event time of its newest event, by its own clock. Rises, or starts again when nothing as
-        new was heard for ``OFFSET_WINDOW_NS``: then its clock was set back."""
-        self.newest_heard_ns = NEVER
-        """When that event was heard; at most ``newer_ns``."""
-        self.age_ns = 0
-        """How old that event was when it was heard; below 0 where its clock is ahead of ours."""
-        self.low_ns = 0
-        """The smallest such age in the present minute: at most ``age_ns``."""
-        self.low_until_ns = NEVER
-        """When the present minute ends."""
-        self.lows: list[list[int]] = []
-        """The smallest age of each former minute: [end of the minute, age]. At most
-        ``OFFSET_BUCKETS``."""
-
-    def newer(self, event_ns: int, now_ns: int) -> None:
-        """It said something newer, of this event time. ``Sources.heard`` has the usual case."""
-        self.newer_ns = now_ns
-        if event_ns < self.newest_event_ns:
-            if now_ns - self.newest_heard_ns < OFFSET_WINDOW_NS:
-                return  # an old message, or a clock set back: its age shows nothing
-            self.lows.clear()
-            self.low_until_ns = NEVER
-        self.newest_event_ns, self.newest_heard_ns = event_ns, now_ns
-        self.age_ns = age_ns = now_ns - event_ns
-        if now_ns >= self.low_until_ns:
-            self._next_minute(age_ns, now_ns)
-        elif age_ns < self.low_ns:
-            self.low_ns = age_ns
-
-    def _next_minute(self, age_ns: int, now_ns: int) -> None:
-        if self.low_until_ns != NEVER:
-            self.lows = [*self.lows[1 - OFFSET_BUCKETS :], [self.low_until_ns, self.low_ns]]
-        self.low_ns, self.low_until_ns = age_ns, now_ns + OFFSET_BUCKET_NS
-
-    def late_ns(self, now_ns: int) -> int:
-        """How much older its newest event was, when heard, than the smallest age of late."""
-        oldest_ns = now_ns - OFFSET_WINDOW_NS
-        lows = [age_ns for until_ns, age_ns in self.lows if until_ns > oldest_ns]
-        return self.age_ns - min([self.age_ns, self.low_ns, *lows])
-
-    def dump(self) -> list[Any]:
-        """Its state as JSON values, in the order of ``_PULSE``."""
-        return [getattr(self, name) for name in _PULSE]
-
-    @classmethod
-    def load(cls, row: list[Any]) -> "Pulse":
-        """Inverse of ``dump``."""
-        pulse = cls()
-        for name, value in zip(_PULSE, row, strict=True):
-            setattr(pulse, name, value)
-        return pulse
-
-
-class Source:
-    """Order entry or one drop-copy channel."""
-
-    __slots__ = (
-        "down", "heartbeat_ms", "lateness_at_ns", "lateness_ns", "logout_sent",
-        "ours_seen", "pulses", "restarted_ns", "retired",
-    )  # fmt: skip
-
-    def __init__(self) -> None:
-        self.pulses: dict[str | None, Pulse] = {}
-        """By segment, in order of first appearance; none ever leaves."""
-        self.heartbeat_ms = 0
-        """Heartbeat interval as its last logon stated it; 0: none was stated."""
-        self.down = False
-        """It disconnected or missed a heartbeat, and has not been heard since."""
-        self.retired = ""
-        """``logout`` after an orderly logout, ``attested`` when an operator said that it is gone,
-        empty otherwise. Until its next word."""
-        self.lateness_ns = 0
-        """How long after order entry its last live word of the same fact came."""
-        self.lateness_at_ns = NEVER
-        """When that word came."""
-        self.restarted_ns = NEVER
-        """When its numbers last restarted: what it told at the end of the former ones may never
-        have been heard, and nobody will say (R14). NEVER once an operator vouched for that."""
-        self.ours_seen = False
-        """A message of ours to it was seen; some logs hold the venue's side only."""
-        self.logout_sent = False
-        """Our logout is out. Until it logs on again."""
-
-    def follow(self, event: StreamEvent) -> None:
-        """A newer word brings a channel back; a logon and a logout say more.
-
-        An orderly logout retires it. Where our side is never seen, any is orderly.
-        """
-        self.retired = ""
-        if type(event) is Logon:
-            self.heartbeat_ms = event.heartbeat_ms or self.heartbeat_ms
-            self.logout_sent = False
-        elif type(event) is Logout:
-            if self.logout_sent or not self.ours_seen:
-                self.retired = "logout"
-            else:
-                self.down = True
-
-    def pulse(self, segment: str | None) -> Pulse | None:
-        """Of one numbering; None before it was heard."""
-        return self.pulses.get(segment)
-
-    def voices(self, venue: Venue) -> list[Pulse]:
-        """The numberings that must be alive: all, or the last that said something newer (R42)."""
-        pulses = list(self.pulses.values())
-        if venue.numberings == "concurrent" or len(pulses) < 2:
-            return pulses
-        return [max(reversed(pulses), key=_newer_ns)]
-
-    @property
-    def heard_ns(self) -> int:
-        """When it last said anything; NEVER before."""
-        return max(map(_heard_ns, self.pulses.values()), default=NEVER)
-
-    def dump(self) -> list[Any]:
-        """Its state as JSON values, in the order of ``_PLAIN``, then its pulses."""
-        pulses = [[segment, *pulse.dump()] for segment, pulse in self.pulses.items()]
-        return [*(getattr(self, name) for name in _PLAIN), pulses]
-
-    @classmethod
-    def load(cls, row: list[Any]) -> "Source":
-        """Inverse of ``dump``."""
-        source = cls()
-        *values, pulses = row
-        for name, value in zip(_PLAIN, values, strict=True):
-            setattr(source, name, value)
-        for segment, *fields in pulses:
-            source.pulses[segment] = Pulse.load(fields)
-        return source
-
-
-_PLAIN: Final = (
-    "heartbeat_ms", "down", "retired", "lateness_ns", "lateness_at_ns", "restarted_ns",
-    "ours_seen", "logout_sent",
-)  # fmt: skip
-
-
-def _heard_ns(pulse: Pulse) -> int:
-    return pulse.heard_ns
-
-
-def _newer_ns(pulse: Pulse) -> int:
-    return pulse.newer_ns
-
-
-class SourceReading(NamedTuple):
-    """One required source at one moment. Times are the core's."""
-
-    channel: str | None
-    """None: order entry."""
-    lag_ns: float
-    """How far its news is behind; infinite where it was never heard."""
-    covered_ns: int
-    """Up to when it has had its chance to speak: its last newer word, less its lateness; NEVER
-    where it was never heard."""
-    heard_ns: int
-    """When it last said anything; NEVER where it was never heard."""
-    down: bool
-    """It disconnected or missed a heartbeat, and has not been heard since."""
 
 
 class SourceSummary(NamedTuple):
@@ -263,7 +77,7 @@ class SourceSummary(NamedTuple):
 class Sources:
     """What was heard of each source of one session, and when."""
 
-    __slots__ = ("_pulses", "ahead", "by_channel", "violations")
+    __slots__ = ("_limits", "_pulses", "_venue", "ahead", "by_channel", "violations", "witnessed")
 
     def __init__(self) -> None:
         self.by_channel: dict[str | None, Source] = {}
@@ -272,6 +86,11 @@ class Sources:
         """Sequence violations on drop copy, ever; never falls."""
         self.ahead: dict[str, None] = {}
         """Senders whose latest event time was too far ahead of its arrival. Until one is not."""
+        self.witnessed = False
+        """Any drop-copy channel was ever heard; once True, it stays."""
+        self._venue: Venue | None = None
+        self._limits: Limits | None = None
+        """What the allowances of the sources were worked out for."""
         self._pulses = 0
         """Pulses kept: at most ``SOURCES_MAX``, as many as there are numberings."""
 
@@ -293,6 +112,7 @@ class Sources:
         pulse = source.pulses.get(event.segment)
         if pulse is None:
             pulse = self._pulse(source, event.segment)
+            self.witnessed = self.witnessed or event.channel is not None
         pulse.heard_ns = now_ns
         source.down = False
         if processed and not event.poss_dup:
@@ -394,28 +214,12 @@ class Sources:
             if channel not in self.by_channel:
                 yield channel, Source()
 
-    def read(
-        self, channel: str | None, source: Source, now_ns: int, venue: Venue, limits: Limits
-    ) -> SourceReading:
-        """One source at one moment. Order entry is judged by its freshest numbering, because it
-        is one connection; a channel by those that must be alive (R42).
-        """
-        voices = source.voices(venue)
-        if channel is None:
-            voices = sorted(voices, key=_newer_ns)[-1:]
-        if not voices:
-            return SourceReading(channel, math.inf, NEVER, NEVER, source.down)
-        allowance_ns = 0 if source.down else _allowance_ns(source, venue, limits)
-        remembered = now_ns - source.lateness_at_ns <= limits.lag_hard_ns
-        lateness_ns = source.lateness_ns if remembered else 0
-        lag_ns, covered_ns = float(lateness_ns), now_ns
-        for pulse in voices:
-            late_ns = pulse.late_ns(now_ns)
-            silence_ns = max(0, now_ns - pulse.newer_ns - allowance_ns)
-            stale_ns = max(0, late_ns - venue.stamp_resolution_ns)
-            lag_ns = max(lag_ns, silence_ns + stale_ns if pulse.newer_ns >= 0 else math.inf)
-            covered_ns = min(covered_ns, pulse.newer_ns - max(lateness_ns, late_ns))
-        return SourceReading(channel, lag_ns, covered_ns, source.heard_ns, source.down)
+    def adapt(self, venue: Venue, limits: Limits) -> None:
+        """The venue's profile and the policy's limits in force: allowances follow them."""
+        if venue is not self._venue or limits is not self._limits:
+            self._venue, self._limits = venue, limits
+            for source in self.by_channel.values():
+                source.allowance_ns = NEVER
 
     def dump(self) -> Iterator[list[Any]]:
         """Rows of JSON values: the counts, then each source."""
@@ -433,20 +237,13 @@ class Sources:
                 channel, *fields = row
                 self.by_channel[channel] = source = Source.load(fields)
                 self._pulses += len(source.pulses)
+                if channel is not None and source.pulses:
+                    self.witnessed = True
 
 
 def _sender(event: StreamEvent) -> str:
     name = event.channel or "entry"
     return f"{name}, our side" if event.outbound else name
-
-
-def _allowance_ns(source: Source, venue: Venue, limits: Limits) -> int:
-    """Silence that is no lag: the heartbeat interval of the logon, else of the venue's profile,
-    else of the policy, and FIX's reasonable transmission time.
-    """
-    interval_ms = source.heartbeat_ms or venue.heartbeat_ms
-    interval_ns = interval_ms * 1_000_000 if interval_ms else limits.heartbeat_default_ns
-    return round(interval_ns * limits.heartbeat_tolerance)
 
 
 class Moment(NamedTuple):
@@ -490,33 +287,36 @@ def summarize(
             opened_ns = numbering.oldest_gap_ns
             if opened_ns is not None and (oldest_gap_ns is None or opened_ns < oldest_gap_ns):
                 oldest_gap_ns = opened_ns
+    sources.adapt(venue, limits)
     entry = sources.by_channel.get(None) or Source()
-    entry_reading = sources.read(None, entry, now_ns, venue, limits)
-    if not moment.path_up and entry.pulses:  # the state of the path says that, and its ceiling
-        entry_reading = entry_reading._replace(lag_ns=0.0)
+    entry_reading = entry.reading(None, now_ns, 0, venue, limits)
+    # While its path is not up, the machine's state says so, and its ceiling holds.
+    entry_lag_ns = entry_reading.lag_ns if moment.path_up or not entry.pulses else 0.0
     owed_ns = 0 if moment.owed_ns is None else now_ns - moment.owed_ns
     snapshot_past = moment.snapshot_ns > moment.past_ns
-    complete = True
-    channels: list[SourceReading] = []
+    proven_ns = max(moment.past_ns, moment.snapshot_ns)
+    complete, worst_ns, best_ns, covered_ns = True, 0.0, math.inf, now_ns
+    required = [entry_reading]
     for channel, source in sources.required(limits):
-        reading = sources.read(channel, source, now_ns, venue, limits)
-        channels.append(reading._replace(lag_ns=max(reading.lag_ns, owed_ns)))
-        cut = source.restarted_ns >= max(moment.past_ns, moment.snapshot_ns)
+        reading = source.reading(channel, now_ns, owed_ns, venue, limits)
+        required.append(reading)
+        worst_ns, best_ns = max(worst_ns, reading.lag_ns), min(best_ns, reading.lag_ns)
+        covered_ns = min(covered_ns, reading.covered_ns)
         told = reading.covered_ns > moment.past_ns and channel not in holed
-        complete = complete and told and not cut
-    lags = [reading.lag_ns for reading in channels]
+        complete = complete and told and source.restarted_ns < proven_ns
+    witness = len(required) > 1
     return SourceSummary(
         outstanding=outstanding,
         unrecoverable=unrecoverable,
         oldest_gap_ns=oldest_gap_ns,
-        entry_lag_ns=entry_reading.lag_ns,
-        witness_lag_ns=max(lags, default=math.inf),
-        best_witness_lag_ns=min(lags, default=math.inf),
-        covered_ns=min((reading.covered_ns for reading in channels), default=None),
-        witnessed=any(source.pulses for name, source in sources.by_channel.items() if name),
+        entry_lag_ns=entry_lag_ns,
+        witness_lag_ns=worst_ns if witness else math.inf,
+        best_witness_lag_ns=best_ns,
+        covered_ns=covered_ns if witness else None,
+        witnessed=sources.witnessed,
         violations=sources.violations,
-        complete=complete if channels else snapshot_past,
+        complete=complete if witness else snapshot_past,
         snapshot_past=snapshot_past,
         cold_start=None in cold or (not entry.pulses and bool(cold)),
-        required=(entry_reading, *channels),
+        required=tuple(required),
     )

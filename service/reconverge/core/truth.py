@@ -17,7 +17,8 @@ from reconverge.core.orders import Orders, Snapshot
 from reconverge.core.parents import Backlog, Parents
 from reconverge.core.path import PATH_EVENTS, LinkState, Path
 from reconverge.core.sequences import Sequences
-from reconverge.core.sources import NEVER, SPECIAL, Moment, Sources, SourceSummary, summarize
+from reconverge.core.source import NEVER
+from reconverge.core.sources import SPECIAL, Moment, Sources, SourceSummary, summarize
 from reconverge.core.venue import Limits, Venue
 
 UNRESOLVED_MAX: Final = 20
