@@ -10,7 +10,9 @@ from rich.console import Console
 
 from bench.report import Measure, Row, table
 
-BENCHMARKS = ("fold", "orders", "throughput", "latency", "journalling", "recovery", "router")
+BENCHMARKS = (
+    "fold", "orders", "instruments", "throughput", "latency", "journalling", "recovery", "router",
+)  # fmt: skip
 ON_DEMAND = ("soak",)
 """Too long to be part of every run."""
 
