@@ -73,14 +73,23 @@ def test_states_and_caps_go_the_whole_way() -> None:
     assert lowest == 0
     assert told.caps[-1].cap == 1
     rises = [c for b, c in zip(told.caps, told.caps[1:], strict=False) if c.cap > b.cap]
-    assert {cap.state for cap in rises} <= RISING  # S4
+    assert {cap.state for cap in rises} <= RISING | {State.REPLAY_SYNCING}  # S4: while it recovers
 
 
 def test_the_router_acknowledges_its_reentry_and_not_before() -> None:
     told = incident()
     assert told.acknowledged_s == pytest.approx(told.steps[3].at_s)
     dwell_s = demo_policy().recovery.reentry_dwell_ms / 1_000
-    assert told.sdl_s == pytest.approx(dwell_s, abs=0.01)
+    assert told.sdl_reentry_s == pytest.approx(dwell_s, abs=0.01)
+    assert told.sdl_s is not None
+    assert told.sdl_s > 10  # the dwell of the SLA is in it, and the ramp to normal participation
+
+
+def test_an_instrument_that_was_never_in_doubt_keeps_more_of_its_cap() -> None:
+    told = incident()
+    between = [cap for cap in told.caps if told.steps[0].at_s <= cap.at_s <= told.steps[3].at_s]
+    assert all(cap.instrument_cap >= cap.cap for cap in between)
+    assert sum(cap.instrument_cap > cap.cap for cap in between) > len(between) / 2
 
 
 def test_the_backlog_of_the_incident_is_repaid() -> None:
@@ -102,7 +111,7 @@ def test_the_tap_takes_every_line_but_the_order_the_venue_could_not_read_either(
 @pytest.mark.parametrize("speed", [4.0, 10.0])
 def test_at_any_speed_the_same_incident_is_told(speed: float) -> None:
     real, quick = incident(), incident(speed)
-    for figure in ("link_down_s", "diverged_s", "fds_s", "sdl_s"):
+    for figure in ("link_down_s", "diverged_s", "fds_s", "dark_s", "reentry_s", "sdl_reentry_s"):
         # A policy waits for whole milliseconds.
         assert getattr(quick, figure) == pytest.approx(getattr(real, figure), abs=0.03), figure
     assert quick.misled == real.misled

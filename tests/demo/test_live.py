@@ -39,7 +39,7 @@ def test_the_socket_hid_what_the_venue_says_it_hid(told: dict[str, Any]) -> None
 def test_the_figures_are_those_told_without_kafka(told: dict[str, Any]) -> None:
     real = incident()
     assert told["link_down_s"] == pytest.approx(real.link_down_s, abs=0.05)
-    for figure in ("diverged_s", "fds_s", "sdl_s"):
+    for figure in ("diverged_s", "reentry_s", "sdl_reentry_s"):
         assert told[figure] == pytest.approx(getattr(real, figure), abs=DELAY_S * SPEED), figure
     assert [step["state"] for step in told["steps"]] == PATH
 

@@ -108,6 +108,8 @@ class CapStep:
 
     at_s: float
     cap: float
+    instrument_cap: float
+    """Of an instrument in no doubt."""
     confidence: float
     reason: str
     state: State
@@ -158,9 +160,15 @@ class Account:
     diverged_s: float
     diverged_from_s: float
     fds_s: float
-    fds_event_s: float
-    """Failure to controlled re-entry by the core's clock, and between the events themselves."""
+    """FDS: the failure, by its source's clock, to FAILOVER_DETECTED."""
+    dark_s: float
+    """The last proof of life on the path to FAILOVER_DETECTED."""
+    reentry_s: float
+    """FAILOVER_DETECTED to CONTROLLED_REENTRY."""
     sdl_s: float | None
+    """SDL: confidence over its threshold to the acknowledgement of normal participation."""
+    sdl_reentry_s: float | None
+    """The same to the acknowledgement of the first cap of re-entry."""
     acknowledged_s: float | None
     """When the router applied the cap of its re-entry."""
     steps: tuple[Step, ...]
@@ -192,12 +200,17 @@ def account(trace: Trace) -> Account:
         link_down_s=ours(episode.link_down_ms or 0),
         diverged_s=ours(episode.divergence_ms or 0),
         diverged_from_s=at_s(_diverged_ns(trace, episode)),
-        fds_s=ours(episode.fds_processing_ms or 0),
-        fds_event_s=ours(episode.fds_ms or 0),
+        fds_s=ours(episode.fds_ms or 0),
+        dark_s=ours(episode.dark_ms or 0),
+        reentry_s=ours(episode.reentry_processing_ms or 0),
         sdl_s=None if episode.sdl_ms is None else ours(episode.sdl_ms),
+        sdl_reentry_s=None if episode.sdl_reentry_ms is None else ours(episode.sdl_reentry_ms),
         acknowledged_s=_acknowledged_s(trace.inputs, caps, at_s),
         steps=tuple(Step(at_s(step.at_ns), step.state, step.signal) for step in episode.path),
-        caps=tuple(CapStep(at_s(c.event_ns), c.cap, c.confidence, c.reason, c.state) for c in caps),
+        caps=tuple(
+            CapStep(at_s(c.event_ns), c.cap, c.instrument_cap or 0, c.confidence, c.reason, c.state)
+            for c in caps
+        ),
         in_flight=_in_flight(trace.inputs[:down]),
         misled=_misled(trace.inputs, up),
         replay=_replay(trace, at_s),

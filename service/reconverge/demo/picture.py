@@ -154,11 +154,12 @@ def _confidence(axes: Axes, a: Account, end_s: float) -> None:
 def _cap(axes: Axes, a: Account, end_s: float) -> None:
     _panel(axes, "Participation cap that the router obeys", 1)
     _step(axes, [(c.at_s, c.cap) for c in a.caps], end_s, _INK, width=2.4, fill=True)
+    _step(axes, [(c.at_s, c.instrument_cap) for c in a.caps], end_s, _MUTED, width=1.2)
     reentry_s = next(s.at_s for s in a.steps if s.state is State.CONTROLLED_REENTRY)
-    _span(axes, 0, reentry_s, 0.64, f"FDS {a.fds_s:.1f} s", _INK)
-    if a.sdl_s is not None and a.acknowledged_s is not None:
-        told = f"SDL {a.sdl_s:.1f} s"
-        _span(axes, a.acknowledged_s - a.sdl_s, a.acknowledged_s, 0.42, told, _INK)
+    _span(axes, 0, reentry_s, 0.64, f"to re-entry {a.reentry_s:.1f} s", _INK)
+    if a.sdl_reentry_s is not None and a.acknowledged_s is not None:
+        told = f"acknowledged in {a.sdl_reentry_s:.1f} s"
+        _span(axes, a.acknowledged_s - a.sdl_reentry_s, a.acknowledged_s, 0.42, told, _INK)
     stable_s = next(s.at_s for s in a.steps if s.state is State.STABLE)
     _say(axes, stable_s + 0.3, 0.82, "the ceiling rises once the SLA was held", _MUTED)
     first_s = next((c.at_s for c in a.caps if -_BEFORE_S < c.at_s < 0 and c.cap < 1), None)

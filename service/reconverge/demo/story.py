@@ -131,13 +131,19 @@ def _warnings(a: Account) -> Iterator[str]:
 
 
 def _times(a: Account) -> Iterator[str]:
-    in_event_time = f"({a.fds_event_s:.2f} s in event time)"
-    yield f"FDS {a.fds_s:6.2f} s  from the failure to controlled re-entry {in_event_time}"
-    if a.sdl_s is not None:
+    dark = f"the path had been dark for {a.dark_s:.2f} s"
+    yield f"FDS     {a.fds_s:6.2f} s  from the failure to its detection; {dark}"
+    yield f"Re-entry{a.reentry_s:6.2f} s  from there to controlled re-entry"
+    if a.sdl_s is not None and a.sdl_reentry_s is not None:
         yield (
-            f"SDL {a.sdl_s:6.2f} s  from confidence over its threshold to the router's"
-            " acknowledgement, dwell included"
+            f"SDL     {a.sdl_s:6.2f} s  from confidence over its threshold to the router's"
+            f" acknowledgement of normal participation; of re-entry {a.sdl_reentry_s:.2f} s"
         )
+    reentered = next(c for c in a.caps if c.state is State.CONTROLLED_REENTRY)
+    yield (
+        f"Cap at re-entry  {reentered.cap:.2f} for the session,"
+        f" {reentered.instrument_cap:.2f} for an instrument that was never in doubt"
+    )
     yield (
         f"Backlog  at most {a.backlog.peak:,.0f} shares behind schedule, {a.backlog.peak_s:.1f} s"
         f" after the failure; {a.backlog.end:,.0f} at the end"
