@@ -5,17 +5,18 @@ in between fire at their own time, and then time runs on. Seconds are counted fr
 first event.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 import orjson
+from msgspec.structs import replace
 
 from reconverge.core.control import Policy
 from reconverge.core.messages.decode import Undecodable, decode
 from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, Transition
-from reconverge.core.messages.events import Event
+from reconverge.core.messages.events import Event, Logon
 from reconverge.core.messages.wire import encode
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.venue import Venue
@@ -33,13 +34,20 @@ class Replayed:
         path: Path,
         end_s: float,
         policy: Policy | None = None,
-        venues: Mapping[str, Venue] | None = None,
+        venue: Venue | None = None,
+        changed: Callable[[Event], Event] | None = None,
     ) -> None:
+        """``venue``: a profile that every logon names; ``changed``: what else to make of events."""
         self.refused: list[str] = []
         """Why lines were set aside: unreadable, or rejected."""
         self.effects: list[Effect] = []
-        self.partition = Partition([policy or Policy()], venues or {})
-        events = list(self._events(path))
+        venues = {} if venue is None else {venue.id: venue}
+        self.partition = Partition([policy or Policy()], venues)
+        events = self._events(path)
+        if venue is not None:
+            events = [replace(e, venue=venue.id) if isinstance(e, Logon) else e for e in events]
+        if changed is not None:
+            events = list(map(changed, events))
         self.start_ns = events[0].ingest_ns // SECOND_NS * SECOND_NS if events else 0
         now_ns = 0
         for event in events:

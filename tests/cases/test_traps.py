@@ -5,87 +5,79 @@ never came back. The bounds are written by hand, from the incident that each fil
 fault starts at 20 s.
 """
 
-from collections.abc import Callable
 from functools import cache
 
 import pytest
 
+from reconverge.core.venue import Venue
+from tests.cases.checks import (
+    Check,
+    alerts,
+    at_least,
+    at_most,
+    enters,
+    every_cap,
+    never_in,
+    never_rises,
+)
 from tests.cases.replayed import HERE, Replayed
-
-Check = Callable[[Replayed], None]
-END_S = 60.0
-
-
-def at_most(cap: float, from_s: float, to_s: float = END_S) -> Check:
-    """The cap in force is so low from one second to another."""
-
-    def check(played: Replayed) -> None:
-        highest = max(played.between(from_s, to_s), key=lambda each: each.cap)
-        assert highest.cap <= cap, f"{highest.cap} at {played.second(highest):.3f} s"
-
-    return check
-
-
-def never_rises(from_s: float, to_s: float = END_S) -> Check:
-    """No cap in force is above the one before."""
-
-    def check(played: Replayed) -> None:
-        caps = [cap.cap for cap in played.between(from_s, to_s)]
-        assert caps == sorted(caps, reverse=True)
-
-    return check
-
-
-def never_in(*states: str) -> Check:
-    """None of these states is entered."""
-    return lambda played: _none(set(states) & set(played.states))
-
-
-def _none(found: set[str]) -> None:
-    assert not found
-
-
-def enters(*states: str) -> Check:
-    """These states are entered, in this order, whatever is in between."""
-
-    def check(played: Replayed) -> None:
-        entered = iter(played.states)
-        assert all(state in entered for state in states), played.states
-
-    return check
 
 
 def fails_once(played: Replayed) -> None:
     """One hard failure, one cycle."""
     assert played.signals.count("hard_failure") == 1
-    assert [episode.cycles for episode in played.episodes] == [1]
+    assert played.episodes[0].cycles == 1
 
 
-TRAPS: dict[str, tuple[Check, ...]] = {
+TRAPS: dict[str, tuple[float, tuple[Check, ...]]] = {
     # the gateway hangs with its link up: heartbeats every 30 s, orders go unanswered
-    "entry_hung": (at_most(0.5, 26),),
+    "entry_hung": (60, (at_most(0.5, 26),)),
     # drop copy tells 20 fills, order entry is silent
-    "fills_on_drop_copy_only": (at_most(0.05, 22),),
+    "fills_on_drop_copy_only": (60, (at_most(0.05, 22),)),
     # a drop copy that beats every 30 s loses fills
-    "drop_copy_loses_fills": (at_most(0.7, 22, 26), at_most(0.05, 26)),
+    "drop_copy_loses_fills": (60, (at_most(0.7, 22), at_most(0.05, 26))),
     # a lost fill of 9,000; the order is replaced every 300 ms: no replace restarts that doubt
-    "replace_storm": (at_most(0.05, 22),),
+    "replace_storm": (60, (at_most(0.05, 22),)),
     # both feeds die in REPLAY_SYNCING
-    "both_die_while_syncing": (never_rises(20.3),),
+    "both_die_while_syncing": (60, (never_rises(20.3), never_in("CONTROLLED_REENTRY"))),
+    # a replay stalls at 990 of 1000 (from 24.4 s on), and drop copy shows 20 fills
+    "replay_stalls": (60, (never_rises(25.4), never_in("CONTROLLED_REENTRY"))),
     # drop copy's clock steps back an hour, and it loses fills
-    "drop_copy_clock_back": (at_most(0.05, 25),),
+    "drop_copy_clock_back": (60, (at_most(0.05, 25),)),
+    # five market orders of 200 are unanswered at the failure, and stay so
+    "unpriced_lost_of_200": (90, (never_in("CONTROLLED_REENTRY"), at_most(0.5, 20, 90))),
+    # immediate fills that a live drop copy never tells
+    "ioc_fills_never_on_drop_copy": (
+        60,
+        (at_most(0.2, 24), alerts("executed_differs", 4, "VT"), enters("STATE_DIVERGED")),
+    ),
+    # a cancel that is answered after 700 ms, every 8 s
+    "slow_cancels": (100, (enters("STABLE", "HEALTHY"), at_least(0.9, 35, 100))),
+    # event times in whole seconds, which a profile says
+    "coarse_stamps": (
+        79,
+        (
+            every_cap("no lag", lambda cap: cap.components.freshness == 1, 1, 79),
+            enters("STABLE"),
+        ),
+    ),
     # thirty failed reconnects of one outage
-    "reconnects_fail": (fails_once, enters("CONTROLLED_REENTRY", "STABLE")),
+    "reconnects_fail": (90, (fails_once, enters("CONTROLLED_REENTRY", "STABLE"))),
 }
+VENUES = {"coarse_stamps": Venue(id="coarse", stamp_resolution_ns=1_000_000_000)}
 
 
 @cache
 def played(name: str) -> Replayed:
     """A file of ``traps/``, once for all tests."""
-    return Replayed(HERE / "traps" / f"{name}.jsonl", END_S)
+    return Replayed(HERE / "traps" / f"{name}.jsonl", TRAPS[name][0], venue=VENUES.get(name))
 
 
 @pytest.mark.parametrize("name", TRAPS)
 def test_the_cap_is_bounded_and_the_session_comes_back(name: str) -> None:
-    for check in TRAPS[name]:
+    for check in TRAPS[name][1]:
         check(played(name))
+
+
+def test_every_trap_has_its_bounds() -> None:
+    assert {path.stem for path in (HERE / "traps").glob("*.jsonl")} == set(TRAPS)
