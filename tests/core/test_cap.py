@@ -1,5 +1,7 @@
 """Caps against DOMAIN §10 and §13: ceilings, ramp, latch, and the convexity of catching up."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,8 +9,9 @@ from hypothesis import strategies as st
 from reconverge.core.control.cap import (
     CapLimit,
     Governor,
+    Standing,
     catchup_multiple,
-    ceiling,
+    limit,
     rounded,
     shortfall_expected,
     temporary_impact_bps,
@@ -19,6 +22,14 @@ from reconverge.core.control.policy import CatchUp, Policy, parse
 from reconverge.core.messages.effects import State
 
 POLICY = Policy()
+
+
+def standing(state: State, **flags: Any) -> Standing:
+    """A session in a state, with nothing else that binds its cap."""
+    clear = Standing(state, state in RISING, False, False, False, False)
+    return clear._replace(**flags)
+
+
 STATES = st.sampled_from(list(State))
 RATIO = st.floats(0, 1)
 SECOND = 1_000_000_000
@@ -36,7 +47,7 @@ SECOND = 1_000_000_000
     ],
 )
 def test_the_default_ceilings_are_those_of_the_domain(state: State, top: float) -> None:
-    assert ceiling(state, 1.0, None, POLICY, safe_mode=False) == CapLimit(top, "ceiling")
+    assert limit(standing(state), 1.0, None, POLICY) == CapLimit(top, "ceiling")
 
 
 @given(STATES, RATIO, RATIO)
@@ -44,14 +55,14 @@ def test_s3_s5_never_above_the_ceiling_and_monotone_in_confidence(
     state: State, one: float, other: float
 ) -> None:
     low, high = sorted((one, other))
-    caps = [ceiling(state, c, None, POLICY, safe_mode=False).cap for c in (low, high, 1.0)]
+    caps = [limit(standing(state), c, None, POLICY).cap for c in (low, high, 1.0)]
     assert caps == sorted(caps)
     assert caps[-1] == POLICY.cap.ceiling.of(state)
 
 
 @given(STATES, RATIO)
 def test_the_safe_mode_latch_bounds_every_state(state: State, trust: float) -> None:
-    bound = ceiling(state, trust, None, POLICY, safe_mode=True)
+    bound = limit(standing(state, safe_mode=True), trust, None, POLICY)
     assert bound.cap <= POLICY.cap.safe_mode
 
 
@@ -59,7 +70,7 @@ def test_the_safe_mode_latch_bounds_every_state(state: State, trust: float) -> N
     ("trust", "holds"), [(1.0, "safe_mode"), (0.06, "safe_mode"), (0.05, "lag"), (0.04, "lag")]
 )
 def test_the_latch_is_named_only_where_it_takes_something_away(trust: float, holds: str) -> None:
-    bound = ceiling(State.HEALTHY, trust, "lag", POLICY, safe_mode=True)
+    bound = limit(standing(State.HEALTHY, safe_mode=True), trust, "lag", POLICY)
     assert bound == CapLimit(min(trust, POLICY.cap.safe_mode), holds)
 
 
@@ -70,49 +81,89 @@ def test_s4_a_cap_falls_at_once_and_rises_only_where_allowed_and_by_the_ramp(
     governor, now_ns, before = Governor(), 0, 0.0
     for state, trust, elapsed_ns in steps:
         now_ns += elapsed_ns
-        bound = ceiling(state, trust, None, POLICY, safe_mode=False)
-        governor.govern(bound, state, POLICY.cap.ramp_per_s, now_ns)
+        bound = limit(standing(state), trust, None, POLICY)
+        governor.govern(bound, POLICY.cap.ramp_per_s, now_ns, may_rise=state in RISING)
+        governor.told = rounded(governor.value)
         assert governor.value <= bound.cap
         if governor.value > before:
             assert state in RISING
             assert governor.value - before <= 0.10 * elapsed_ns / SECOND + 1e-12
         else:
-            assert governor.value == min(before, bound.cap)
+            assert governor.value >= min(before, bound.cap) - 1e-4  # told in basis points
         before = governor.value
 
 
 def test_the_ramp_takes_ten_seconds_from_nothing_to_everything() -> None:
     governor = Governor(0.0, 0)
     bound = CapLimit(1.0, "ceiling")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 5 * SECOND) == CapLimit(0.5, "ramp")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 10 * SECOND) == CapLimit(1.0, "ceiling")
+    assert governor.govern(bound, 0.10, 5 * SECOND, may_rise=True) == CapLimit(0.5, "ramp")
+    assert governor.govern(bound, 0.10, 10 * SECOND, may_rise=True) == CapLimit(1.0, "ceiling")
 
 
 def test_a_session_starts_at_nothing_whatever_the_time_is() -> None:
     governor = Governor()
     bound = CapLimit(1.0, "ceiling")
-    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_000 * SECOND) == CapLimit(
+    assert governor.govern(bound, 0.10, 1_700_000_000 * SECOND, may_rise=True) == CapLimit(
         0.0, "ramp"
     )
-    assert governor.govern(bound, State.HEALTHY, 0.10, 1_700_000_001 * SECOND) == CapLimit(
+    assert governor.govern(bound, 0.10, 1_700_000_001 * SECOND, may_rise=True) == CapLimit(
         0.1, "ramp"
     )
 
 
 def test_s4_time_that_a_cap_could_not_rise_in_earns_it_nothing() -> None:
-    governor = Governor(0.2)
+    governor = Governor(0.2, told=0.2)
     high = CapLimit(0.9, "ceiling")
-    governor.govern(high, State.REPLAY_SYNCING, 0.10, 0)
-    assert governor.govern(high, State.CONTROLLED_REENTRY, 0.10, 60 * SECOND).cap == 0.2
-    assert governor.govern(high, State.CONTROLLED_REENTRY, 0.10, 61 * SECOND).cap == 0.3
-    at_ceiling = Governor(0.9)
-    at_ceiling.govern(high, State.CONTROLLED_REENTRY, 0.10, 0)
-    assert at_ceiling.govern(CapLimit(1.0, "ceiling"), State.STABLE, 0.10, 60 * SECOND).cap == 0.9
+    governor.govern(high, 0.10, 0, may_rise=False)
+    assert governor.govern(high, 0.10, 60 * SECOND, may_rise=True).cap == 0.2
+    assert governor.govern(high, 0.10, 61 * SECOND, may_rise=True).cap == 0.3
+    at_ceiling = Governor(0.9, told=0.9)
+    at_ceiling.govern(high, 0.10, 0, may_rise=True)
+    assert at_ceiling.govern(CapLimit(1.0, "ceiling"), 0.10, 60 * SECOND, may_rise=True).cap == 0.9
 
 
 def test_a_clock_that_steps_back_raises_nothing() -> None:
-    governor = Governor(0.2, 10 * SECOND)
-    assert governor.govern(CapLimit(1.0, "ceiling"), State.HEALTHY, 0.10, 5 * SECOND).cap == 0.2
+    governor = Governor(0.2, 10 * SECOND, 0.2)
+    assert governor.govern(CapLimit(1.0, "ceiling"), 0.10, 5 * SECOND, may_rise=True).cap == 0.2
+
+
+@pytest.mark.parametrize(
+    ("flags", "cap", "reason"),
+    [
+        ({"parked": True, "closed": True}, 0.02, "parked"),
+        ({"closed": True}, 0.02, "closed"),
+        ({"cold_start": True}, 0.20, "cold_start"),
+        ({"cold_start": True, "safe_mode": True}, 0.05, "safe_mode"),
+    ],
+)
+def test_what_binds_a_cap_besides_confidence_is_named(
+    flags: dict[str, bool], cap: float, reason: str
+) -> None:
+    policy = parse({"cap": {"floor": 0.02}})
+    assert limit(standing(State.HEALTHY, **flags), 1.0, None, policy) == CapLimit(cap, reason)
+
+
+@pytest.mark.parametrize(("mode", "top"), [("drop_copy", 0.9), ("snapshot", 0.54), ("entry", 0.27)])
+def test_a_weak_witness_lowers_every_ceiling(mode: str, top: float) -> None:
+    policy = parse({"witness": {"mode": mode}})
+    found = limit(standing(State.CONTROLLED_REENTRY), 1.0, None, policy)
+    assert found.cap == pytest.approx(top)
+
+
+def test_a_floor_is_not_above_the_ceiling_that_a_weak_witness_leaves() -> None:
+    policy = parse({"witness": {"mode": "entry"}, "cap": {"floor": 0.05, "safe_mode": 0.05}})
+    assert limit(standing(State.STATE_DIVERGED), 0.0, None, policy).cap == pytest.approx(0.05)
+    lower = parse({"witness": {"mode": "entry", "entry_ceiling": 0.1}, "cap": {"floor": 0.05}})
+    assert limit(standing(State.STATE_DIVERGED), 0.0, None, lower).cap == pytest.approx(0.02)
+
+
+def test_a_rise_too_small_to_publish_was_never_given() -> None:
+    governor = Governor(0.2, 0, 0.2)
+    assert governor.govern(CapLimit(1.0, "ceiling"), 0.10, SECOND // 20, may_rise=True).cap == 0.205
+    assert not governor.is_news()
+    assert governor.govern(CapLimit(1.0, "ceiling"), 0.10, SECOND // 20, may_rise=False) == (
+        0.2, "hold",
+    )  # fmt: skip
 
 
 @given(RATIO)

@@ -5,7 +5,6 @@ from itertools import groupby, pairwise
 import orjson
 import pytest
 
-from reconverge.core.control import control
 from reconverge.core.control.control import Control
 from reconverge.core.control.policy import Policy, parse
 from reconverge.core.messages.effects import Cap, Episode, ShadowCap, State, Transition
@@ -91,20 +90,6 @@ def test_expansion_is_frozen_and_nothing_caught_up_until_truth_has_converged(
     assert cap.participation_max == 0.20
 
 
-# -- instruments ---------------------------------------------------------------------------------
-
-
-@pytest.mark.source
-def test_only_so_many_instruments_have_a_cap_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(control, "SYMBOLS_MAX", 2)
-    orders = "".join(f"+0 entry> new {s} sym={s}\n+0 DC1< new {s} 0/50\n" for s in "ABCD")
-    assert sorted(caps(BOTH + "+12 tick\n" + orders + "+1 tick")[-1].symbols) == []
-    agreed = "+0 entry> new E 900 sym=E\n+0 entry+DC1< new E 0/900\n"
-    assert sorted(caps(BOTH + "+12 tick\n" + orders + agreed + "+1 tick")[-1].symbols) == ["E"]
-    half = "".join(f"+0 entry> new {s} sym={s}\n+0 entry+DC1< new {s} 0/100\n" for s in "FGH")
-    assert len(caps(BOTH + "+12 tick\n" + orders + half + "+1 tick")[-1].symbols) == 2
-
-
 # -- what a status page reads ----------------------------------------------------------------------
 
 
@@ -177,16 +162,40 @@ def test_transitions_count_up_and_name_their_episode_and_its_cycle() -> None:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("later", "ends"), [(-1, False), (0, True), (1, True)])
-def test_sdl_ends_with_an_acknowledgement_of_the_first_cap_of_reentry_or_a_later_one(
-    later: int, ends: bool
+RECOVERED = BOTH + "+12 tick\n+0 entry< disconnect\n+1 entry< logon\n"
+
+
+@pytest.mark.parametrize(("later", "begins"), [(-1, False), (0, True), (1, True)])
+def test_sdl_begins_to_end_with_an_acknowledgement_of_a_cap_of_reentry(
+    later: int, begins: bool
 ) -> None:
-    script = BOTH + "+12 tick\n+0 entry< disconnect\n+1 entry< logon\n+8 beats\n"
+    script = RECOVERED + "+8 beats\n"
     first = next(cap for cap in caps(script) if cap.state is State.CONTROLLED_REENTRY)
     scenario = Scenario()
     scenario.play(script + f"+0 parents ack {first.sequence + later}\n+80 beats")
     closed = [effect for effect in scenario.effects if isinstance(effect, Episode)][-1]
+    told = (closed.status, closed.sdl_reentry_ms is not None, closed.sdl_ms)
+    assert told == ("closed", begins, None)
+
+
+@pytest.mark.parametrize(("later", "ends"), [(-1, False), (0, True)])
+def test_sdl_ends_with_an_acknowledgement_of_normal_participation(later: int, ends: bool) -> None:
+    script = RECOVERED + "+20 beats\n"
+    normal = next(cap for cap in caps(script) if cap.state is State.STABLE and cap.cap >= 0.98)
+    scenario = Scenario()
+    scenario.play(script + f"+0 parents ack {normal.sequence + later}\n+80 beats")
+    closed = [effect for effect in scenario.effects if isinstance(effect, Episode)][-1]
     assert (closed.status, closed.sdl_ms is not None) == ("closed", ends)
+
+
+@pytest.mark.parametrize("ack", ["ack 999999", "ack 200 cap_epoch=6"])
+def test_sdl_ends_neither_with_a_cap_that_was_never_published_nor_with_a_zombies(ack: str) -> None:
+    scenario = Scenario()
+    scenario.play(
+        RECOVERED + "+20 beats\n+0 parents ack 1 cap_epoch=7\n" + f"+0 parents {ack}\n+80 beats"
+    )
+    closed = [effect for effect in scenario.effects if isinstance(effect, Episode)][-1]
+    assert (closed.status, closed.sdl_ms) == ("closed", None)
 
 
 def test_similarity_is_kept_to_six_digits() -> None:
@@ -248,8 +257,8 @@ def test_what_the_router_says_outside_an_episode_is_of_no_account() -> None:
 
 def test_a_control_that_has_decided_nothing_yet_is_handed_over_too() -> None:
     truth = Truth("S", {})
-    fresh = Control(parse({"id": "own"}), truth)
-    loaded = Control.load(orjson.loads(orjson.dumps(fresh.dump())), truth)
+    fresh = Control(parse({"id": "own"}), truth, {})
+    loaded = Control.load(orjson.loads(orjson.dumps(fresh.dump())), truth, {})
     assert loaded.dump() == fresh.dump()
     assert loaded.policy.id == "own"
     assert loaded.cap == 0.0
@@ -259,6 +268,6 @@ def test_another_policy_leaves_state_clocks_and_cap_as_they_are() -> None:
     scenario = Scenario()
     scenario.play(BOTH + "+5 tick\n+0 entry< disconnect")
     kept = scenario.partition.sessions["S"].control
-    before = kept.machine.dump(), kept.cap, kept.governor.value
-    kept.adopt(Policy())
-    assert (kept.machine.dump(), kept.cap, kept.governor.value) == before
+    before = kept.machine.dump(), kept.cap, kept.publisher.governor.dump()
+    kept.adopt(Policy(), {})
+    assert (kept.machine.dump(), kept.cap, kept.publisher.governor.dump()) == before

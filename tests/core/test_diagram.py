@@ -3,7 +3,8 @@
 import re
 
 from reconverge.core.control import diagram
-from reconverge.core.control.machine import FROZEN, TABLE, Signal
+from reconverge.core.control.machine import FROZEN, TABLE
+from reconverge.core.control.signals import Signal
 
 
 def test_the_arrows_are_the_moves() -> None:

@@ -79,6 +79,7 @@ def test_divergence_runs_from_the_first_disagreement_to_the_end_of_the_latest() 
     agreed.diverging(False, 0, 150)
     assert agreed.divergence_ns is None
     kept = log()
+    kept.failed(90, 100, None, 100)
     kept.diverging(True, 40, 200)  # it began before the failure: counted from the failure
     assert kept.divergence_ns == 100
     kept.diverging(False, 0, 260)
@@ -89,48 +90,91 @@ def test_divergence_runs_from_the_first_disagreement_to_the_end_of_the_latest() 
     assert kept.divergence_ns == 600
 
 
-def test_fds_is_taken_once_and_only_after_a_failure() -> None:
-    silent = log()
-    silent.entered(State.CONTROLLED_REENTRY, "parity_proven", 300, 310)
-    assert silent.fds_ns is None
+def test_a_silent_divergence_began_before_its_episode() -> None:
     kept = log()
-    kept.failed(90, 100)
-    kept.failed(200, 210)  # the next cycle: the clock runs from the first
-    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 300, 315)
-    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 900, 910)
+    kept.diverging(True, 40, 100)
+    kept.failed(150, 150, None, 150)
+    kept.diverging(False, 0, 260)
+    assert kept.divergence_ns == 220
+
+
+def test_fds_is_detection_taken_once_with_dark_time_and_time_to_reentry_beside() -> None:
+    silent = log()
+    silent.entered(State.CONTROLLED_REENTRY, "parity_proven", 310)
+    fields = silent.fields(310)
+    clocks = ("failed_event_ns", "fds_ms", "fds_processing_ms", "dark_ms", "reentry_ms")
+    assert [fields[name] for name in clocks] == [None] * 5
+    kept = log()
+    kept.failed(90, 95, 60, 100)
+    kept.failed(200, 205, 150, 210)  # the next cycle: the clocks run from the first
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 315)
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 910)
     fields = kept.fields(900)
-    assert (fields["fds_ms"], fields["fds_processing_ms"]) == (0.000210, 0.000215)
+    assert fields["failed_event_ns"] == 90
+    assert (fields["fds_ms"], fields["fds_processing_ms"]) == (0.000010, 0.000005)
+    assert (fields["dark_ms"], fields["fds_clock_ahead"]) == (0.000040, False)
+    assert (fields["reentry_ms"], fields["reentry_processing_ms"]) == (0.000225, 0.000215)
     assert fields["cycles"] == 2
 
 
-def test_fds_counts_from_time_zero_too_and_may_be_nothing() -> None:
-    for at_ns in (0, 300):
-        kept = log()
-        kept.failed(0, 100)
-        kept.entered(State.CONTROLLED_REENTRY, "parity_proven", at_ns, 100)
-        assert (kept.fds_event_ns, kept.fds_ns) == (at_ns, 0)
-
-
-def test_sdl_runs_from_the_latest_crossing_to_the_first_acknowledgement_of_reentry() -> None:
+def test_two_clocks_are_told_apart_a_negative_skew_is_none_and_flagged() -> None:
     kept = log()
-    kept.acknowledged(9, 100)  # before re-entry nothing is awaited
-    kept.reentry_cap_sequence = 7
-    kept.acknowledged(9, 110)  # and the threshold was not crossed
+    kept.failed(900, 900, None, 100)
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 300)
+    fields = kept.fields(0)
+    assert (fields["fds_ms"], fields["fds_clock_ahead"]) == (0.0, True)
+    assert (fields["fds_processing_ms"], fields["dark_ms"]) == (0.0, None)
+    assert (fields["reentry_ms"], fields["reentry_processing_ms"]) == (0.0, 0.0002)
+
+
+def test_clocks_count_from_time_zero_too_and_may_be_nothing() -> None:
+    kept = log()
+    kept.failed(0, 0, 0, 0)
+    kept.entered(State.CONTROLLED_REENTRY, "parity_proven", 0)
+    fields = kept.fields(0)
+    assert [fields[n] for n in ("fds_ms", "dark_ms", "reentry_ms")] == [0.0, 0.0, 0.0]
+
+
+def test_sdl_runs_from_the_latest_crossing_to_the_acknowledgement_of_normal_participation() -> None:
+    kept = log()
+    kept.acknowledged(9, 100)  # the threshold was not crossed
     kept.confident(True, 200)
     kept.confident(False, 250)
     kept.confident(True, 300)
     kept.confident(True, 350)
-    kept.acknowledged(6, 400)  # an older cap
-    assert kept.sdl_ns is None
+    kept.acknowledged(9, 360)  # nothing is awaited before re-entry
+    kept.reentry_cap_sequence = 7
+    kept.capped(7, normal=False)
+    kept.acknowledged(6, 400)  # a cap of the divergence
+    assert (kept.sdl_reentry_ns, kept.sdl_ns) == (None, None)
     kept.acknowledged(7, 450)
-    kept.acknowledged(8, 900)
-    assert kept.sdl_ns == 150
+    assert kept.sdl_reentry_ns == 150
+    assert kept.sdl_ns is None
+    kept.capped(8, normal=True)
+    kept.capped(9, normal=True)
+    kept.acknowledged(7, 500)
+    assert kept.sdl_ns is None
+    kept.acknowledged(8, 600)
+    kept.acknowledged(9, 900)
+    clocks = kept.fields(0)
+    assert (clocks["sdl_reentry_ms"], clocks["sdl_ms"]) == (0.00015, 0.0003)
+
+
+def test_a_reentry_that_was_lost_is_not_acknowledged_afterwards() -> None:
+    kept = log()
+    kept.confident(True, 300)
+    kept.reentry_cap_sequence = 7
+    kept.capped(8, normal=True)
+    kept.capped(9, normal=False)
+    kept.entered(State.STATE_DIVERGED, "parity_lost", 310)
+    kept.acknowledged(9, 400)
+    assert (kept.sdl_reentry_ns, kept.sdl_ns) == (None, None)
 
 
 def test_what_does_not_fit_is_counted_and_said() -> None:
     kept = log()
     for i in range(episode.PATH_MAX + 3):
-        kept.entered(State.FAILOVER_DETECTED, "hard_failure", i, i)
+        kept.entered(State.FAILOVER_DETECTED, "hard_failure", i)
     for i in range(episode.DECISIONS_MAX + 2):
         kept.decided([i, f"C{i}", None, None, 0.5])
     for i in range(episode.ATTESTATIONS_MAX + 2):
@@ -201,9 +245,9 @@ def test_a_backlog_stays_bounded_and_keeps_its_worst_through_a_handover() -> Non
 
 def test_dump_and_load_keep_everything() -> None:
     kept = log()
-    kept.failed(90, 100)
+    kept.failed(90, 95, 60, 100)
     kept.link_down(90)
-    kept.entered(State.FAILOVER_DETECTED, "hard_failure", 90, 100)
+    kept.entered(State.FAILOVER_DETECTED, "hard_failure", 100)
     kept.diverging(True, 100, 120)
     kept.gaps.add([120, 3, 0])
     kept.similarity.add([120, 0.5, 1.0, 1.0])

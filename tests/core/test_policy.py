@@ -5,10 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
+from reconverge.core.control.book import PolicyBook
 from reconverge.core.control.policy import (
     _ORDERED,
     Policy,
-    PolicyBook,
     PolicyRefused,
     differences,
     parse,
@@ -192,9 +192,13 @@ def test_a_scoped_policy_whose_id_is_the_defaults_applies_within_its_scope_only(
     assert book.resolve("S", None) == Policy()
 
 
-def test_symbol_groups_are_noticed() -> None:
-    assert not PolicyBook([scoped("a", venue="fix")]).has_symbol_groups()
-    assert PolicyBook([scoped("a", symbols=["XYZ"])]).has_symbol_groups()
+def test_instruments_that_a_policy_names_have_the_policy_that_applies_to_them() -> None:
+    book = PolicyBook([scoped("a", venue="fix"), scoped("b", symbols=["XYZ", "ABC"])])
+    book.set(scoped("c", symbols=["ABC"], session="S"), shadow=False)
+    assert {s: p.id for s, p in book.named("S", None).items()} == {"XYZ": "b", "ABC": "c"}
+    assert {s: p.id for s, p in book.named("T", "fix").items()} == {"XYZ": "b", "ABC": "b"}
+    assert PolicyBook([scoped("d", symbols=["XYZ"], venue="fix")]).named("S", None) == {}
+    assert PolicyBook([scoped("a", venue="fix")]).named("S", "fix") == {}
 
 
 def test_shadows_apply_where_their_scope_says_until_they_are_retired() -> None:

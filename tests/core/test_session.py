@@ -1,6 +1,6 @@
 """A session: one event in, its effects out."""
 
-from reconverge.core.control.policy import PolicyBook, parse
+from reconverge.core.control import PolicyBook, parse
 from reconverge.core.messages.effects import Alert, Cap, Transition
 from reconverge.core.messages.events import Disconnect, Logon
 from reconverge.core.session import Session, step

@@ -3,11 +3,11 @@
 from collections.abc import Callable
 from typing import Final
 
-from reconverge.core.control import catchup_multiple, confidence, shortfall_expected
+from reconverge.core.control import TruthReading, catchup_multiple, confidence, shortfall_expected
 from reconverge.core.messages.effects import Episode
 from reconverge.core.messages.units import decimal_text
 from reconverge.core.messages.wire import plain
-from reconverge.core.orders import Order, View, Watch
+from reconverge.core.orders import Order, View
 from reconverge.core.partition import Partition
 from reconverge.core.session import Session
 
@@ -27,11 +27,9 @@ def _state(session: Session, _: list[str], __: int) -> str:
     return f"{session.control.machine.state}, path {path}{latch}{parked}"
 
 
-def _settled(session: Session, now_ns: int) -> Watch:
+def _settled(session: Session, now_ns: int) -> TruthReading:
     """What counts by now, for a probe between two settlings."""
-    at_ns, control = max(now_ns, session.now_ns), session.control
-    control.watch.settle(at_ns, session.truth.summary(at_ns, control.failure_ns).covered_ns)
-    return control.watch
+    return session.control.weigh(max(now_ns, session.now_ns))
 
 
 def _cap(session: Session, _: list[str], __: int) -> str:
@@ -39,9 +37,10 @@ def _cap(session: Session, _: list[str], __: int) -> str:
 
 
 def _lss(session: Session, words: list[str], now_ns: int) -> str:
-    watch = _settled(session, now_ns)
+    settled = _settled(session, now_ns).agreement
     total = session.truth.orders.symbol(words[0]) if words else session.truth.orders.total
-    settled = watch.symbol(words[0]) if words else watch.agreement()
+    if words:
+        settled = session.control.watch.symbol(words[0])
     return (
         f"raw {total.similarity:.4g}, settled {settled.similarity:.4g},"
         f" quantity {settled.quantity:.4g}"
@@ -99,8 +98,7 @@ def _view(view: View) -> str:
 
 
 def _confidence(session: Session, _: list[str], now_ns: int) -> str:
-    _settled(session, now_ns)
-    found = confidence(session.control.read(max(now_ns, session.now_ns)), session.control.policy)
+    found = confidence(_settled(session, now_ns), session.control.policy)
     parts = plain(found.components)
     low = [f"{name} {part:.3g}" for name, part in parts.items() if part < 1]
     return ", ".join([f"{found.value:.3g}", *low])
@@ -155,21 +153,25 @@ def _decisions(session: Session, _: list[str], __: int) -> str:
 
 def clocks(episode: Episode) -> str:
     """The clocks of a closed episode, and what it left."""
-    ratios = {
-        "link down": episode.link_down_ms,
-        "diverged": episode.divergence_ms,
+    always = {"link down": episode.link_down_ms, "diverged": episode.divergence_ms}
+    parts = [f"{name} {_seconds(ms)}" for name, ms in always.items()]
+    known = {
         "FDS": episode.fds_ms,
+        "dark": episode.dark_ms,
+        "re-entry": episode.reentry_ms,
+        "SDL re-entry": episode.sdl_reentry_ms,
         "SDL": episode.sdl_ms,
     }
-    parts = [
-        f"{name} {ms / SECOND_MS:g} s" if ms is not None else f"{name} never"
-        for name, ms in ratios.items()
-    ]
+    parts += [f"{name} {_seconds(ms)}" for name, ms in known.items() if ms is not None]
     if episode.cycles > 1:
         parts.append(f"{episode.cycles} cycles")
     parts += [f"attested by {who}" for who in episode.attestations]
     parts += [f"unresolved {what}" for what in episode.unresolved]
     return ", ".join(parts)
+
+
+def _seconds(ms: float | None) -> str:
+    return "never" if ms is None else f"{ms / SECOND_MS:g} s"
 
 
 _PROBES: Final[dict[str, Callable[[Session, list[str], int], str]]] = {

@@ -15,7 +15,15 @@ import msgspec
 import orjson
 
 from reconverge.core.control import parse
-from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, ShadowCap, Transition
+from reconverge.core.messages.effects import (
+    Alert,
+    Cap,
+    Effect,
+    Episode,
+    Retired,
+    ShadowCap,
+    Transition,
+)
 from reconverge.core.messages.wire import encode
 from reconverge.core.partition import Partition, Rejected
 from reconverge.core.venue import Venue, parse_venue
@@ -201,6 +209,8 @@ class Scenario:
             return f"alert {effect.name}: {effect.detail}"
         if isinstance(effect, Episode):
             return _episode(effect)
+        if isinstance(effect, Retired):
+            return f"retired by {effect.actor}: {effect.reason}"
         return self._cap(effect, rest)
 
     def _cap(self, cap: Cap | ShadowCap, rest: list[Effect]) -> str | None:
@@ -238,6 +248,8 @@ def _episode(effect: Episode) -> str | None:
 
 def _cap(cap: Cap | ShadowCap) -> str:
     parts = [f"{cap.cap:g} {cap.reason}"]
+    if cap.instrument_cap is not None and cap.instrument_cap != cap.cap:
+        parts.append(f"instruments {cap.instrument_cap:g}")
     if cap.confidence < 1:
         parts.append(f"confidence {cap.confidence:.3g}")
     parts += [f"{name} {own.cap:g}" for name, own in cap.symbols.items()]

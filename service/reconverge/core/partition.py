@@ -13,31 +13,30 @@ from typing import Any, Final, Self
 from msgspec import convert
 
 from reconverge.core.control import Policy, PolicyBook, PolicyRefused, parse
-from reconverge.core.messages.desk import Attestation, PolicyChange, SafeMode
-from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.desk import Attestation, PolicyChange, RetireSession, SafeMode
+from reconverge.core.messages.effects import Effect, Retired
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, plain
 from reconverge.core.orders import OrdersFull
-from reconverge.core.session import Session
+from reconverge.core.session import Rejected, Session, check_role
 from reconverge.core.venue import Venue
 
 CORE_VERSION: Final = "2"
 """Changes whenever the same inputs may give other effects: a journal folded under another version
 must not be continued silently."""
+__all__ = ["CORE_VERSION", "SESSIONS_MAX", "Partition", "Rejected"]
+
 SESSIONS_MAX: Final = 10_000
 """Sessions of one partition. Each publishes a heartbeat a second: more would keep one worker busy
 with heartbeats alone."""
-
-
-class Rejected(ValueError):
-    """The core cannot account for an event: their data is at fault, and nothing was changed."""
 
 
 class Partition:
     """The fold of one partition."""
 
     __slots__ = (
-        "_changed", "_due", "_lost", "_safe_mode", "book", "faults", "now_ns", "sessions", "venues",
+        "_changed", "_due", "_effects", "_lost", "_safe_mode", "book", "faults", "now_ns",
+        "sessions", "venues",
     )  # fmt: skip
 
     def __init__(
@@ -55,6 +54,8 @@ class Partition:
         trusted unless its numbers are seen from the first one."""
         self._changed: dict[str, Session] = {}
         """Sessions with events since they were last settled, in order of their first one."""
+        self._effects: list[Effect] = []
+        """Decided before the next settling: the last of sessions that were retired."""
         self._due: list[tuple[int, str]] = []
         """Deadlines, earliest first; an entry that is not its session's latest one is stale."""
         self.faults: list[tuple[str, Exception]] = []
@@ -63,25 +64,31 @@ class Partition:
     # -- events -----------------------------------------------------------------------------------
 
     def apply(self, event: Event, now_ns: int) -> None:
-        """Account for one event. Raises ``Rejected``, with nothing changed, when it cannot be."""
+        """Account for one event.
+
+        Raises ``Rejected`` when it cannot be. Then nothing has changed, but where a session has too
+        many orders: its number is seen, and the session is parked.
+        """
         name = event.session
         session = self.sessions.get(name)
-        if session is None or type(event) is PolicyChange:
+        if session is None or type(event) in _UNUSUAL:
             self._unusual(event, now_ns)
             return
         self._changed[name] = session
         try:
-            session.apply(event, now_ns)  # type: ignore[arg-type]  # no PolicyChange comes here
+            session.apply(event, now_ns)  # type: ignore[arg-type]  # no policy, no retiring
         except OrdersFull as error:
             session.park(str(error))
             raise Rejected(str(error)) from None
 
     def _unusual(self, event: Event, now_ns: int) -> None:
-        """A change of policy, a broadcast, or the first event of a session."""
+        """A change of policy, a broadcast, the first event of a session, or its last."""
         if type(event) is PolicyChange:
             self._change_policy(event)
         elif event.session == BROADCAST:
             self._broadcast(event, now_ns)
+        elif type(event) is RetireSession:
+            self._retire(event, now_ns)
         else:
             self._open(event, now_ns)
             self.apply(event, now_ns)
@@ -98,6 +105,24 @@ class Partition:
             session.apply(self._safe_mode, now_ns)
         if self._lost is not None and getattr(event, "seq", None) != 1:
             session.park(self._lost)
+
+    def _retire(self, event: RetireSession, now_ns: int) -> None:
+        session = self.sessions.get(event.session)
+        if session is None:
+            raise Rejected(f"no session named {event.session} is known here: nothing to retire")
+        if session.working:
+            raise Rejected(f"{session.working} orders of {event.session} work: it is not retired")
+        self.now_ns = max(self.now_ns, now_ns)
+        self._effects += self._weighed(event.session, session)
+        self._forget(self.sessions[event.session], event.actor, event.reason)
+
+    def _forget(self, session: Session, actor: str, reason: str) -> None:
+        """Follow a session no longer; what comes of it later opens another."""
+        name = session.truth.session
+        del self.sessions[name]
+        self._changed.pop(name, None)
+        at_ns = session.now_ns
+        self._effects.append(Retired(session=name, event_ns=at_ns, actor=actor, reason=reason))
 
     def _change_policy(self, event: PolicyChange) -> None:
         retired = event.retire_shadow
@@ -120,6 +145,7 @@ class Partition:
     def _broadcast(self, event: Event, now_ns: int) -> None:
         if not isinstance(event, SafeMode):
             raise Rejected(f"{event.type} must name a session")
+        check_role(event)
         self._safe_mode = event
         for name, session in self.sessions.items():
             session.apply(event, now_ns)
@@ -156,14 +182,20 @@ class Partition:
         self.now_ns = max(self.now_ns, now_ns)
         while self._due and self._due[0][0] <= self.now_ns:
             deadline, name = heapq.heappop(self._due)
-            session = self.sessions[name]
-            if session.deadline_ns == deadline:
+            session = self.sessions.get(name)
+            if session is not None and session.deadline_ns == deadline:
                 self._changed[name] = session
-        effects: list[Effect] = []
-        for name, session in self._changed.items():
+        effects, self._effects = self._effects, []
+        changed, self._changed = self._changed, {}
+        for name, session in changed.items():
             effects += self._weighed(name, session)
-            self._schedule(name, self.sessions[name])
-        self._changed.clear()
+            weighed = self.sessions[name]
+            if weighed.idle:
+                self._forget(weighed, "idle", "a day without a word, and no order works")
+            else:
+                self._schedule(name, weighed)
+        effects += self._effects
+        self._effects = []
         return effects
 
     def _weighed(self, name: str, session: Session) -> list[Effect]:
@@ -186,9 +218,13 @@ class Partition:
     @property
     def next_deadline_ns(self) -> int | None:
         """When ``settle`` is due with nothing coming in; None without a session."""
-        while self._due and self.sessions[self._due[0][1]].deadline_ns != self._due[0][0]:
+        while self._due:
+            deadline, name = self._due[0]
+            session = self.sessions.get(name)
+            if session is not None and session.deadline_ns == deadline:
+                return deadline
             heapq.heappop(self._due)
-        return self._due[0][0] if self._due else None
+        return None
 
     # -- persistence ------------------------------------------------------------------------------
 
@@ -197,7 +233,7 @@ class Partition:
 
         Raises AssertionError between events and settling: a snapshot is of a whole batch.
         """
-        if self._changed:
+        if self._changed or self._effects:
             raise AssertionError("a partition is dumped only when it is settled")
         latch = None if self._safe_mode is None else plain(self._safe_mode)
         yield ["partition", CORE_VERSION, self.now_ns, latch, self._lost, self.book.dump()]
@@ -227,3 +263,7 @@ class Partition:
             partition.sessions[name] = session
             partition._schedule(name, session)
         return partition
+
+
+_UNUSUAL: Final = frozenset({PolicyChange, RetireSession})
+"""Events that are not for a session to account for."""

@@ -20,12 +20,26 @@ SessionEvent = OrderStreamEvent | ParentOrder | ParentDone | ProfileAck | SafeMo
 """What concerns one session: every input but a change of policy."""
 
 
+GUARDRAIL_PREFIX: Final = "guardrail"
+"""Actors of older records, which state no role, are told by it."""
+IDLE_NS: Final = 24 * 3_600 * 1_000_000_000
+"""A session without a word for a day is retired, unless an order of it works."""
+
+
+class Rejected(ValueError):
+    """The core cannot account for an event: their data is at fault.
+
+    Nothing was changed; where a session has too many orders, its number is seen all the same, and
+    the session is parked.
+    """
+
+
 class Session:
     """One order-entry session, the unit of the state machine."""
 
     __slots__ = (
         "_alerts", "_effects", "_handed_out", "book", "control", "deadline_ns", "now_ns", "shadows",
-        "truth",
+        "truth", "word_ns",
     )  # fmt: skip
 
     def __init__(self, session: str, book: PolicyBook, venues: Mapping[str, Venue]) -> None:
@@ -33,7 +47,10 @@ class Session:
         self.book = book
         self.now_ns = 0
         """The core's time of this session: it never goes back, whatever the clock does."""
-        self.control = Control(book.resolve(session, None), self.truth)
+        self.word_ns = 0
+        """The core's time of the last word about this session."""
+        named = book.named(session, None)
+        self.control = Control(book.resolve(session, None), self.truth, named)
         self.shadows: dict[str, Control] = {}
         self.deadline_ns = 0
         """The deadline under which the partition will settle it next."""
@@ -48,22 +65,27 @@ class Session:
         truth = self.truth
         policy = self.book.resolve(truth.session, truth.venue)
         truth.set_limits(policy.limits)
-        self.control.adopt(policy)
+        self.control.adopt(policy, self.book.named(truth.session, truth.venue))
         wanted = {policy.id: policy for policy in self.book.shadows(truth.session, truth.venue)}
         for policy_id in [known for known in self.shadows if known not in wanted]:
             del self.shadows[policy_id]
         for policy_id, shadow in wanted.items():
             if policy_id in self.shadows:
-                self.shadows[policy_id].adopt(shadow)
+                self.shadows[policy_id].adopt(shadow, {})
             else:
-                self.shadows[policy_id] = Control(shadow, truth, shadow=True)
+                self.shadows[policy_id] = Control(shadow, truth, {}, shadow=True)
 
     # -- an event ---------------------------------------------------------------------------------
 
     def apply(self, event: SessionEvent, now_ns: int) -> None:
-        """Account for one event. Raises ``Rejected``, with nothing changed, when it cannot be."""
+        """Account for one event.
+
+        Raises ``Rejected`` with nothing changed, or ``OrdersFull`` with its number seen and nothing
+        of orders changed: then the session is to be parked.
+        """
         if now_ns > self.now_ns:
             self.now_ns = now_ns
+        self.word_ns = self.now_ns
         truth = self.truth
         handle = _DESK.get(type(event))
         if handle is None:
@@ -73,7 +95,7 @@ class Session:
         else:
             handle(self, event)
         if truth.notices:
-            self._react()
+            self._react(event.ingest_ns)
 
     def _decided(self, event: NewOrder) -> None:
         at_ns = event.event_ns if event.decision_ns is None else event.decision_ns
@@ -83,6 +105,7 @@ class Session:
         self.truth.attest(event, self.now_ns)
 
     def _safe_mode(self, event: SafeMode) -> None:
+        check_role(event)
         self.truth.set_safe_mode(event)
 
     def _parent(self, event: ParentOrder) -> None:
@@ -92,18 +115,21 @@ class Session:
         self.truth.end_parent(event.parent_id)
 
     def _acknowledged(self, event: ProfileAck) -> None:
-        self.control.acknowledged(event.cap_sequence, self.now_ns)
+        self.control.acknowledged(event.cap_epoch, event.cap_sequence, self.now_ns)
 
-    def _react(self) -> None:
-        """Do what follows from what truth noticed, in order."""
+    def _react(self, arrived_ns: int) -> None:
+        """Do what follows from what truth noticed, in order.
+
+        ``arrived_ns``: when our adapter had the message that showed it. Nanoseconds, UTC.
+        """
         for notice in self.truth.notices:
             reaction, alert = CONSEQUENCES[notice.kind]
             if reaction == "policies":
                 self.adopt()
             elif reaction != "none":
-                self.control.react(notice, self.now_ns)
+                self.control.react(notice, arrived_ns, self.now_ns)
                 for shadow in self.shadows.values():
-                    shadow.react(notice, self.now_ns)
+                    shadow.react(notice, arrived_ns, self.now_ns)
                 self._collect()
             if alert is not None:
                 self._alert(notice.kind, notice.detail)
@@ -131,12 +157,14 @@ class Session:
             self.now_ns = now_ns
         self.truth.expire(self.now_ns)
         if self.truth.notices:
-            self._react()
-        symbol_policies = self.book if self.book.has_symbol_groups() else None
-        self.control.settle(self.now_ns, symbol_policies)
+            self._react(self.now_ns)
+        self.control.settle(self.now_ns)
+        for name, detail in self.control.found:
+            self._alert(name, detail)
+        self.control.found.clear()
         self._collect()
         for shadow in self.shadows.values():
-            shadow.settle(self.now_ns, None)
+            shadow.settle(self.now_ns)
             self._effects += shadow.effects
             shadow.effects.clear()
         self._handed_out = self._numbers()
@@ -144,13 +172,22 @@ class Session:
         return out
 
     def _numbers(self) -> list[int]:
-        control = self.control
-        return [self._alerts, control.episodes, control.transitions, control.sequence]
+        return [self._alerts, *self.control.numbers]
 
     def park(self, reason: str) -> None:
         """Stop trusting this session's truth: the floor cap, until truth is proven anew."""
         self.truth.park(reason)
-        self._react()
+        self._react(self.now_ns)
+
+    @property
+    def working(self) -> int:
+        """Orders that work in at least one view: while there is one, nothing is forgotten."""
+        return self.truth.orders.total.union
+
+    @property
+    def idle(self) -> bool:
+        """A day has passed without a word, and no order works."""
+        return not self.working and self.now_ns - self.word_ns >= IDLE_NS
 
     def successor(self, why: str) -> "Session":
         """An empty, parked session in the place of this one, which an error may have half changed.
@@ -160,29 +197,34 @@ class Session:
         """
         session = Session(self.truth.session, self.book, self.truth.venues)
         session.now_ns = self.now_ns
-        control = session.control
-        session._alerts, control.episodes, control.transitions, control.sequence = self._handed_out
-        session._handed_out = self._handed_out
+        session.word_ns = self.word_ns
+        session._alerts, *numbers = session._handed_out = self._handed_out
+        session.control.go_on_from(numbers)
         for policy_id, shadow in session.shadows.items():
             if policy_id in self.shadows:
-                shadow.sequence = self.shadows[policy_id].sequence
+                shadow.go_on_from(self.shadows[policy_id].numbers)
         session.truth.safe_mode = self.truth.safe_mode
         session._alert("poisoned", why)
         session.park(why)
         return session
 
     def next_deadline_ns(self) -> int:
-        """When passing time alone may change something, and ``settle`` is due."""
-        deadline = self.control.next_deadline_ns(self.now_ns)
-        resend = self.truth.sequences.next_deadline_ns
-        return deadline if resend is None else min(deadline, resend)
+        """When passing time alone may change something, and ``settle`` is due.
+
+        A closed session is silent: it is looked at again when it may be forgotten.
+        """
+        found = (self.control.next_deadline_ns(self.now_ns), self.truth.sequences.next_deadline_ns)
+        idle_ns = self.word_ns + IDLE_NS
+        if idle_ns <= self.now_ns:  # an order works: only another word can change that
+            idle_ns = self.now_ns + IDLE_NS
+        return min([idle_ns, *(at_ns for at_ns in found if at_ns is not None)])
 
     # -- persistence ------------------------------------------------------------------------------
 
     def dump(self) -> Iterator[list[Any]]:
         """The whole session as rows of JSON values; ``load`` restores it."""
         shadows = {policy_id: control.dump() for policy_id, control in self.shadows.items()}
-        yield ["control", self.now_ns, self._alerts, self.control.dump(), shadows]
+        yield ["control", self.now_ns, self.word_ns, self._alerts, self.control.dump(), shadows]
         yield from self.truth.dump()
 
     @classmethod
@@ -194,13 +236,14 @@ class Session:
         rows: Iterable[list[Any]],
     ) -> "Session":
         """The session that was dumped, under the same policies."""
-        (_, now_ns, alerts, control, shadows), *truth_rows = rows
+        (_, now_ns, word_ns, alerts, control, shadows), *truth_rows = rows
         session = cls(name, book, venues)
         session.truth = Truth.load(name, venues, truth_rows)
-        session.now_ns, session._alerts = now_ns, alerts
-        session.control = Control.load(control, session.truth)
+        session.now_ns, session.word_ns, session._alerts = now_ns, word_ns, alerts
+        named = book.named(name, session.truth.venue)
+        session.control = Control.load(control, session.truth, named)
         session.shadows = {
-            policy_id: Control.load(dumped, session.truth, shadow=True)
+            policy_id: Control.load(dumped, session.truth, {}, shadow=True)
             for policy_id, dumped in shadows.items()
         }
         session.truth.set_limits(session.control.policy.limits)
@@ -215,6 +258,13 @@ _DESK: Final[dict[type, Callable[[Session, Any], None]]] = {
     ParentDone: Session._parent_done,
     ProfileAck: Session._acknowledged,
 }
+
+
+def check_role(event: SafeMode) -> None:
+    """A guardrail may set the latch; only an operator releases it. Raises ``Rejected``."""
+    role = event.role or ("guardrail" if event.actor.startswith(GUARDRAIL_PREFIX) else "operator")
+    if role == "guardrail" and not event.on:
+        raise Rejected(f"{event.actor} is a guardrail: only an operator releases the safe mode")
 
 
 def step(session: Session, event: SessionEvent, now_ns: int) -> list[Effect]:

@@ -99,7 +99,7 @@ class Truth:
         if not processed:
             return
         orders.apply(event, now_ns)
-        if orders.echo_ns is not None:
+        if orders.echo_ns is not None and event.channel is not None:
             self.sources.echoed(event.channel, now_ns - orders.echo_ns, now_ns)
         if orders.findings:
             self._report(event_ns)
@@ -125,7 +125,9 @@ class Truth:
         elif event.channel is None:
             if type(event) is Logon and not event.outbound:
                 self._follow_venue(event)
+            noticed = len(self.notices)
             self.path.follow(event)
+            self._mark_failures(noticed)
 
     def _set_aside(self, event: OtherMessage, now_ns: int) -> None:
         """R19: received is not understood. Orders doubt what it names; here is what names none."""
@@ -168,6 +170,13 @@ class Truth:
             self.parked = None
             self._note("unparked", why, self.event_ns)
 
+    def _mark_failures(self, since: int) -> None:
+        """Notices from a place on may tell of a failure of the path: what is unanswered now is what
+        recovery must account for.
+        """
+        if any(notice.kind in _FAILURES for notice in self.notices[since:]):
+            self.orders.mark_failure()
+
     def _note(self, kind: NoticeKind, detail: str, event_ns: int) -> None:
         self.notices.append(SessionNotice(kind, detail, event_ns))
 
@@ -182,6 +191,7 @@ class Truth:
                 self.sources.restarted(channel, now_ns)
             elif kind == "sequence_violation" and channel is None:
                 self.path.fail("sequence violation", f"{source}: {detail}", event_ns)
+                self._mark_failures(-1)
             elif kind == "sequence_violation":
                 self.sources.violations += 1  # it breaks the witness, not the path (DOMAIN §9)
                 self._note("witness_violated", f"{source}: {detail}", event_ns)
@@ -367,6 +377,9 @@ _PLAIN: Final = (
 
 _SESSION_EVENTS: Final = PATH_EVENTS | SPECIAL | {MassStatusBegin, OtherMessage}
 """Events that say something of the session, beside what they say of numbers and orders."""
+
+_FAILURES: Final = frozenset({"hard_failure", "failure_repeated"})
+"""Notices of a failure of the path, or of one more sign of it."""
 
 _FAILS: Final = frozenset({"resend_rejected", "resend_timed_out", "resend_released"})
 """Findings that mean a recovery came to nothing (R12)."""

@@ -93,7 +93,7 @@ def status(session: Session, now_ns: int) -> SessionStatus:
         rwh={name(source): _source(truth, source, now_ns) for source in sequences.sources()},
         oldest_gap_s=reading.gap_age_ms / 1_000,
         divergence_s=max(0, now_ns - since_ns) / _S,
-        symbol_caps=len(control.symbol_governors),
+        symbol_caps=len(control.publisher.instruments.listed),
         policy=plain(control.policy.ref),
         episode_id=control.episode.episode_id if control.episode else None,
         event_ns=truth.event_ns,

@@ -8,7 +8,7 @@ are the convexity of repaying backlog.
 import math
 from typing import Final, NamedTuple
 
-from reconverge.core.control.machine import FROZEN, RISING
+from reconverge.core.control.machine import FROZEN
 from reconverge.core.control.policy import CatchUp, Policy
 from reconverge.core.messages.effects import State
 
@@ -31,41 +31,71 @@ class CapLimit(NamedTuple):
     reason: str
 
 
-def ceiling(
-    state: State, confidence: float, binding: str | None, policy: Policy, *, safe_mode: bool
-) -> CapLimit:
+class Standing(NamedTuple):
+    """What binds every cap of a session, besides how much of its truth is trusted."""
+
+    state: State
+    may_rise: bool
+    """The machine's state, or the progress of its recovery, allows a rise (S4)."""
+    parked: bool
+    closed: bool
+    cold_start: bool
+    safe_mode: bool
+
+
+def limit(standing: Standing, confidence: float, binding: str | None, policy: Policy) -> CapLimit:
     """The highest cap now, before the ramp:
 
-    ``ceiling[state] × c^shape`` (S3, S5), under the safe-mode latch.
+    ``ceiling[state] × c^shape`` (S3, S5), under the cold start's ceiling (R40) and the latch.
     """
     rules = policy.cap
-    top = rules.ceiling.of(state)
-    target = max(rules.floor, top * confidence**rules.shape)
+    if standing.parked:
+        return CapLimit(rules.floor, "parked")
+    if standing.closed:
+        return CapLimit(rules.floor, "closed")
+    top = rules.ceiling.of(standing.state) * policy.witness.factor
+    cap = min(top, max(rules.floor, top * confidence**rules.shape))
     reason = binding if binding is not None else "ceiling"
-    if safe_mode and target > rules.safe_mode:
-        return CapLimit(rules.safe_mode, "safe_mode")
-    return CapLimit(target, reason)
+    if standing.cold_start and cap > rules.cold_start:
+        cap, reason = rules.cold_start, "cold_start"
+    if standing.safe_mode and cap > rules.safe_mode:
+        cap, reason = rules.safe_mode, "safe_mode"
+    return CapLimit(cap, reason)
 
 
 class Governor:
     """One cap over time."""
 
-    __slots__ = ("rising_ns", "value")
+    __slots__ = ("rising_ns", "target", "told", "value")
 
-    def __init__(self, value: float = 0.0, rising_ns: int | None = None) -> None:
+    def __init__(
+        self,
+        value: float = 0.0,
+        rising_ns: int | None = None,
+        told: float = 0.0,
+        target: float = 0.0,
+    ) -> None:
         self.value = value
         """The cap now, unrounded. A session starts at nothing and earns its cap along the ramp."""
         self.rising_ns = rising_ns
         """Up to when its rise is accounted for, None while it does not rise: time spent at a
         ceiling, or where no cap may rise, earns nothing. Nanoseconds, UTC."""
+        self.told = told
+        """The cap last published. ``value`` is above it only by a rise too small to publish."""
+        self.target = target
+        """Where it moves to."""
 
-    def govern(self, bound: CapLimit, state: State, ramp_per_s: float, now_ns: int) -> CapLimit:
-        """Move toward the bound: down at once, up by the ramp where the state allows it (S4)."""
-        since_ns, self.rising_ns = self.rising_ns, None
+    def govern(
+        self, bound: CapLimit, ramp_per_s: float, now_ns: int, *, may_rise: bool
+    ) -> CapLimit:
+        """Move toward the limit: down at once, up by the ramp where a rise is allowed (S4)."""
+        since_ns, self.rising_ns, self.target = self.rising_ns, None, bound.cap
         reason = bound.reason
+        if not may_rise and rounded(self.value) > self.told:
+            self.value = self.told  # a rise that was not published yet was never given
         if bound.cap <= self.value:
             self.value = bound.cap
-        elif state in RISING:
+        elif may_rise:
             elapsed_s = 0.0 if since_ns is None else max(0, now_ns - since_ns) / 1e9
             self.value = min(bound.cap, self.value + ramp_per_s * elapsed_s)
             if self.value < bound.cap:
@@ -74,6 +104,30 @@ class Governor:
         else:
             reason = "hold"
         return CapLimit(rounded(self.value), reason)
+
+    def clamp(self, cap: float, now_ns: int, *, may_rise: bool) -> None:
+        """Fall at once to no more than another cap, and go on rising from there."""
+        if cap < self.value:
+            self.value = cap
+            self.rising_ns = now_ns if may_rise and cap < self.target else None
+
+    @property
+    def rising(self) -> bool:
+        """It moves with time."""
+        return self.rising_ns is not None
+
+    def is_news(self) -> bool:
+        """The cap differs enough from the one published: any fall, a step of a rise, or its end."""
+        cap = rounded(self.value)
+        return (
+            cap < self.told
+            or cap >= rounded(self.told + RISE_STEP)
+            or (cap > self.told and self.value >= self.target)
+        )
+
+    def dump(self) -> list[float | int | None]:
+        """JSON-able content; the constructor's arguments."""
+        return [self.value, self.rising_ns, self.told, self.target]
 
 
 def rounded(cap: float) -> float:

@@ -1,27 +1,32 @@
-"""Confidence: what control reads from truth, and the product it makes of it (DOMAIN §8).
+"""Confidence: what control reads of truth, and how much of it is trusted (DOMAIN §8).
 
 ``TruthReading`` is all that control reads of truth: a second policy reads the same truth through
-another one. Every component lies in [0, 1], 1 meaning nothing is wrong with it; the confidence is
-the product of the components, each to its weight, so any zero is a zero and the confidence is
-monotone in each.
+another one. Three kinds of doubt multiply: do the views agree, is anything missing, is everybody
+heard. Within agreement the worst view of the same fact counts once. Every component lies in [0, 1],
+1 meaning that nothing is wrong with it; any zero is a zero, and the confidence is monotone in each.
+
+The cap and the machine read differently. For the cap, similarity and quantity are softened while
+orders are few, so that one of four does not end trading. The machine's gates take them as they are,
+and count an unanswered request only from the policy's request grace on.
 """
 
 from typing import Final, NamedTuple
 
 from reconverge.core.control.policy import Policy
 from reconverge.core.messages.effects import Component, Components
+from reconverge.core.orders import Agreement
 
-DIGITS = 6
+DIGITS: Final = 6
 """Published ratios have this many decimals: finer than any threshold, equal on every machine."""
 
 
 class TruthReading(NamedTuple):
     """One session's truth at one moment, as a policy with its graces sees it."""
 
-    similarity: float
-    """Settled live-set similarity, 0 to 1."""
-    quantity: float
-    """Settled quantity-weighted similarity, 0 to 1."""
+    agreement: Agreement
+    """For the cap."""
+    gate: Agreement
+    """For the machine: unanswered requests count from the request grace on."""
     outstanding: int
     """Numbers missing in open gaps, all sources."""
     outstanding_peak: int
@@ -30,14 +35,18 @@ class TruthReading(NamedTuple):
     """Age of the oldest open gap; 0 without one."""
     unrecoverable: int
     """Numbers that no replay can bring back and nothing has proven harmless."""
-    ambiguous: float
-    """Ambiguous notional over open notional, 0 to 1; nothing younger than the grace counts."""
     lag_ms: float
-    """Lag of the least fresh source beyond its heartbeat interval; infinite without drop copy."""
+    """Lag of the least fresh source that is required; infinite without a witness."""
 
+    @property
+    def similarity(self) -> float:
+        """Settled live-set similarity."""
+        return self.agreement.similarity
 
-_FAULTLESS: Final = (1.0, 1.0, 0, 0, 0.0, 0, 0.0)
-"""A reading without its lag, when nothing else is wrong."""
+    @property
+    def quantity(self) -> float:
+        """Settled quantity-weighted similarity."""
+        return self.agreement.quantity
 
 
 class Confidence(NamedTuple):
@@ -46,37 +55,108 @@ class Confidence(NamedTuple):
     value: float
     components: Components
     binding: Component | None
-    """The lowest component, the first of them in case of a tie; null when all are 1."""
+    """The part that takes most away, the first of them in case of a tie; None when none does."""
+    sourced: float
+    """Replay × freshness, each to its weight: what does not depend on any order."""
 
 
 CERTAIN: Final = Confidence(
-    1.0, Components(similarity=1, quantity=1, replay=1, freshness=1, in_flight=1), None
+    1.0, Components(similarity=1, quantity=1, replay=1, freshness=1, in_flight=1), None, 1.0
 )
 """What a reading with nothing wrong in it comes to, under any policy."""
 
 
 def confidence(reading: TruthReading, policy: Policy) -> Confidence:
-    """Confidence in a reading under a policy: ``c = Π component^weight`` (DOMAIN §8)."""
-    if reading[:7] == _FAULTLESS and reading.lag_ms <= policy.freshness.lag_soft_ms:
+    """Confidence for the cap: ``c = agreement × replay^w × freshness^w`` (DOMAIN §8)."""
+    if _is_faultless(reading, policy):
         return CERTAIN  # as nearly always
-    parts: dict[Component, float] = {
-        "similarity": _between(
-            reading.similarity, policy.similarity.floor, policy.similarity.target
-        ),
-        "quantity": _between(reading.quantity, policy.similarity.floor, policy.similarity.target),
-        "replay": _replay(reading, policy),
-        "freshness": 1
-        - _between(reading.lag_ms, policy.freshness.lag_soft_ms, policy.freshness.lag_hard_ms),
-        "in_flight": 1 - min(1.0, reading.ambiguous),
+    similarity, quantity, in_flight = softened(reading.agreement, policy)
+    replay, freshness = _replay(reading, policy), _freshness(reading, policy)
+    weights = policy.weights
+    agreed: dict[Component, float] = {
+        "similarity": similarity**weights.similarity,
+        "quantity": quantity**weights.quantity,
+        "in_flight": in_flight**weights.in_flight,
+    }
+    worst = min(agreed, key=agreed.__getitem__)
+    factors: dict[Component, float] = {
+        worst: agreed[worst],
+        "replay": replay**weights.replay,
+        "freshness": freshness**weights.freshness,
     }
     value = 1.0
-    for name, part in parts.items():
-        weight = getattr(policy.weights, name)
-        value *= part**weight
-    lowest = min(parts, key=parts.__getitem__)
-    rounded = {name: round(part, DIGITS) for name, part in parts.items()}
-    components = Components(**rounded)
-    return Confidence(round(value, DIGITS), components, lowest if parts[lowest] < 1 else None)
+    for factor in factors.values():
+        value *= factor
+    lowest = min(factors, key=factors.__getitem__)
+    components = Components(
+        similarity=round(similarity, DIGITS),
+        quantity=round(quantity, DIGITS),
+        replay=round(replay, DIGITS),
+        freshness=round(freshness, DIGITS),
+        in_flight=round(in_flight, DIGITS),
+    )
+    binding = lowest if factors[lowest] < 1 else None
+    common = factors["replay"] * factors["freshness"]
+    return Confidence(round(value, DIGITS), components, binding, common)
+
+
+def agreement(of: Agreement, policy: Policy) -> float:
+    """The agreement of one instrument, for its cap: the worst of its three parts."""
+    similarity, quantity, in_flight = softened(of, policy)
+    weights = policy.weights
+    parts = (
+        similarity**weights.similarity,
+        quantity**weights.quantity,
+        in_flight**weights.in_flight,
+    )
+    return float(min(parts))
+
+
+def gated(reading: TruthReading, policy: Policy, sourced: float) -> float:
+    """Confidence for the machine's gates: agreement as it is, without softening.
+
+    ``sourced`` is replay × freshness, as ``confidence`` has it.
+    """
+    of = reading.gate
+    if of.similarity == of.quantity == sourced == 1.0 and not of.ambiguous_orders:
+        return 1.0  # as nearly always
+    rules, weights = policy.similarity, policy.weights
+    share = of.ambiguous_orders / of.orders if of.orders else 0.0
+    agreed = min(
+        _between(of.similarity, rules.floor, rules.target) ** weights.similarity,
+        _between(of.quantity, rules.floor, rules.target) ** weights.quantity,
+        (1 - min(1.0, max(of.ambiguous, share))) ** weights.in_flight,
+    )
+    return float(round(agreed * sourced, DIGITS))
+
+
+def softened(of: Agreement, policy: Policy) -> tuple[float, float, float]:
+    """Similarity, quantity and in-flight components, for the cap.
+
+    With ``n`` orders, ``x' = 1 - (1 - x) n / max(n, orders_min)`` softens similarity and quantity
+    before they are scaled: one order of four in doubt weighs as one of ten.
+    """
+    rules = policy.similarity
+    few = of.working / max(of.working, rules.orders_min)
+    share = of.ambiguous_orders / max(of.orders, rules.orders_min)
+    return (
+        _between(1 - (1 - of.similarity) * few, rules.floor, rules.target),
+        _between(1 - (1 - of.quantity) * few, rules.floor, rules.target),
+        1 - min(1.0, max(of.ambiguous, share)),
+    )
+
+
+def _is_faultless(reading: TruthReading, policy: Policy) -> bool:
+    of = reading.agreement
+    return (
+        of.similarity == 1.0
+        and of.quantity == 1.0
+        and not of.ambiguous_orders
+        and not of.ambiguous
+        and not reading.outstanding
+        and not reading.unrecoverable
+        and reading.lag_ms <= policy.freshness.lag_soft_ms
+    )
 
 
 def _between(value: float, low: float, high: float) -> float:
@@ -84,6 +164,11 @@ def _between(value: float, low: float, high: float) -> float:
     if value <= low:
         return 0.0
     return 1.0 if value >= high else (value - low) / (high - low)
+
+
+def _freshness(reading: TruthReading, policy: Policy) -> float:
+    rules = policy.freshness
+    return 1 - _between(reading.lag_ms, rules.lag_soft_ms, rules.lag_hard_ms)
 
 
 def _replay(reading: TruthReading, policy: Policy) -> float:

@@ -3,7 +3,8 @@
 Made from ``machine.TABLE`` alone, so that the documentation cannot say anything else than the code.
 """
 
-from reconverge.core.control.machine import FROZEN, MEANING, TABLE, Signal
+from reconverge.core.control.machine import FROZEN, TABLE
+from reconverge.core.control.signals import Signal, meaning
 from reconverge.core.messages.effects import State
 
 
@@ -22,7 +23,7 @@ def mermaid() -> str:
 
 def signals_table() -> str:
     """What each signal means, in the order in which they are weighed."""
-    rows = [f"| `{signal}` | {MEANING[signal]} |" for signal in Signal]
+    rows = [f"| `{signal}` | {meaning(signal)} |" for signal in Signal]
     return "\n".join(["| signal | holds when |", "|---|---|", *rows])
 
 

@@ -9,6 +9,7 @@ run side by side here, because their difference is what the product exists to sh
 from collections.abc import Iterator
 from typing import Any, Final
 
+from reconverge.core.control.machine import FROZEN
 from reconverge.core.messages import effects
 from reconverge.core.messages.effects import State
 from reconverge.core.messages.units import decimal_text
@@ -70,10 +71,11 @@ class Series:
 
 _PLAIN: Final = (
     "_crossed_ns", "_diverged_since_ns", "_link_down_since_ns", "attestations",
-    "attestations_dropped", "backlog_ns", "cause", "cause_detail", "cycles", "decisions",
+    "attestations_dropped", "backlog_ns", "cause", "cause_detail", "cycles", "dark_ns", "decisions",
     "decisions_dropped", "diverged_ever_ns", "divergence_ns", "episode_id", "failed_event_ns",
-    "failed_ns", "fds_event_ns", "fds_ns", "link_down_ns", "link_was_down", "path",
-    "published_ns", "reentry_cap_sequence", "revision", "sdl_ns", "start_ns", "steps_dropped",
+    "failed_ns", "fds_ns", "fds_processing_ns", "link_down_ns", "link_was_down",
+    "normal_cap_sequence", "path", "published_ns", "reentry_cap_sequence", "reentry_event_ns",
+    "reentry_ns", "revision", "sdl_ns", "sdl_reentry_ns", "start_ns", "steps_dropped",
 )  # fmt: skip
 """Fields of an ``EpisodeLog`` that JSON can carry as they are."""
 
@@ -98,30 +100,49 @@ class EpisodeLog:
         self.backlog_ns = 0
         self.attestations: list[str] = []
         self.failed_event_ns: int | None = None
-        """First hard failure, event time; None for silent divergence."""
+        """First hard failure, by its source's clock; None for silent divergence."""
         self.failed_ns: int | None = None
-        """The same by the core's clock."""
-        self.fds_event_ns: int | None = None
+        """When FAILOVER_DETECTED was entered for it, by the core's clock."""
         self.fds_ns: int | None = None
+        """The one to the other: two clocks, so it may be negative (DOMAIN §11)."""
+        self.fds_processing_ns: int | None = None
+        """From when our adapter had the signal."""
+        self.dark_ns: int | None = None
+        """From the last proof of life on the path; None if it was never heard."""
+        self.reentry_event_ns: int | None = None
+        """First hard failure, by its source's clock, to CONTROLLED_REENTRY; never below 0."""
+        self.reentry_ns: int | None = None
+        """FAILOVER_DETECTED to CONTROLLED_REENTRY, by the core's clock."""
         self.link_was_down = False
         self.link_down_ns = 0
         self._link_down_since_ns: int | None = None
         self.diverged_ever_ns: int | None = None
-        """First disagreement since the failure."""
+        """First disagreement: since the failure, or before the episode where it was silent."""
         self.divergence_ns: int | None = None
         """First disagreement to the end of the latest one."""
         self._diverged_since_ns: int | None = None
         self._crossed_ns: int | None = None
         self.reentry_cap_sequence: int | None = None
+        """First cap of the present re-entry; None while there is none."""
+        self.normal_cap_sequence: int | None = None
+        """First cap that is normal participation again, all later ones being so too."""
         self.sdl_ns: int | None = None
+        self.sdl_reentry_ns: int | None = None
         self.revision = 0
         self.published_ns = 0
 
-    def failed(self, event_ns: int, now_ns: int) -> None:
-        """A hard failure: the next cycle begins."""
+    def failed(self, event_ns: int, arrived_ns: int, alive_ns: int | None, now_ns: int) -> None:
+        """A hard failure: the next cycle begins. The first one's clocks are kept.
+
+        By its source's clock, when our adapter had it, and when the path was last alive; by the
+        core's clock. Nanoseconds, UTC.
+        """
         self.cycles += 1
         if self.failed_ns is None:
             self.failed_event_ns, self.failed_ns = event_ns, now_ns
+            self.fds_ns = now_ns - event_ns
+            self.fds_processing_ns = max(0, now_ns - arrived_ns)
+            self.dark_ns = None if alive_ns is None else max(0, now_ns - alive_ns)
 
     def link_down(self, event_ns: int) -> None:
         """The path went down, in event time."""
@@ -135,21 +156,28 @@ class EpisodeLog:
             self.link_down_ns += max(0, event_ns - self._link_down_since_ns)
             self._link_down_since_ns = None
 
-    def entered(self, state: State, signal: str, event_ns: int, now_ns: int) -> None:
+    def entered(self, state: State, signal: str, now_ns: int) -> None:
         """The session entered a state."""
         self.path.append([state.value, now_ns, signal])
         if len(self.path) > PATH_MAX:
             del self.path[PATH_MAX // 2]
             self.steps_dropped += 1
-        if state is State.CONTROLLED_REENTRY and self.fds_ns is None and self.failed_ns is not None:
-            self.fds_ns = now_ns - self.failed_ns
-            self.fds_event_ns = max(0, event_ns - (self.failed_event_ns or 0))
+        if state in FROZEN:
+            self.reentry_cap_sequence = None
+        if state is not State.CONTROLLED_REENTRY or self.failed_ns is None:
+            return
+        if self.reentry_ns is None:
+            self.reentry_ns = now_ns - self.failed_ns
+            self.reentry_event_ns = max(0, now_ns - (self.failed_event_ns or 0))
 
     def diverging(self, now_diverged: bool, since_ns: int, now_ns: int) -> None:  # noqa: FBT001
         """Run the divergence clock: do the views disagree now, and since when at the earliest?"""
         if now_diverged:
             if self.diverged_ever_ns is None:
-                self.diverged_ever_ns = max(self.start_ns, min(since_ns, now_ns))
+                begun_ns = (
+                    self.start_ns if self.cycles else 0
+                )  # a silent one began before it was seen
+                self.diverged_ever_ns = max(begun_ns, min(since_ns, now_ns))
             self._diverged_since_ns = now_ns
             self.divergence_ns = now_ns - self.diverged_ever_ns
         elif self._diverged_since_ns is not None and self.diverged_ever_ns is not None:
@@ -163,16 +191,27 @@ class EpisodeLog:
         elif self._crossed_ns is None:
             self._crossed_ns = now_ns
 
+    def capped(self, sequence: int, *, normal: bool) -> None:
+        """A cap was published: is it normal participation again?"""
+        if not normal:
+            self.normal_cap_sequence = None
+        elif self.normal_cap_sequence is None:
+            self.normal_cap_sequence = sequence
+
     def acknowledged(self, cap_sequence: int, now_ns: int) -> None:
-        """The router acknowledged a profile; the first that matches re-entry ends the SDL clock."""
-        wanted = self.reentry_cap_sequence
-        if (
-            wanted is not None
-            and cap_sequence >= wanted
-            and self.sdl_ns is None
-            and self._crossed_ns is not None
-        ):
-            self.sdl_ns = now_ns - self._crossed_ns
+        """The router applies a cap: SDL ends with the first of normal participation (DOMAIN §11),
+        its beginning is the first one of re-entry.
+        """
+        crossed_ns = self._crossed_ns
+        if crossed_ns is None:
+            return
+        reentry, normal = self.reentry_cap_sequence, self.normal_cap_sequence
+        if self.sdl_reentry_ns is None and reentry is not None and cap_sequence >= reentry:
+            self.sdl_reentry_ns = now_ns - crossed_ns
+        if self.sdl_ns is not None or reentry is None or normal is None:
+            return
+        if cap_sequence >= max(reentry, normal):
+            self.sdl_ns = now_ns - crossed_ns
 
     def attested(self, who: str) -> None:
         """Someone vouched for something."""
@@ -218,9 +257,15 @@ class EpisodeLog:
             ),
             "link_down_ms": self.current_link_down_ms(event_ns),
             "divergence_ms": _ms(self.divergence_ns),
-            "fds_ms": _ms(self.fds_event_ns),
-            "fds_processing_ms": _ms(self.fds_ns),
+            "failed_event_ns": self.failed_event_ns,
+            "fds_ms": None if self.fds_ns is None else _ms(max(0, self.fds_ns)),
+            "fds_clock_ahead": self.fds_ns is not None and self.fds_ns < 0,
+            "fds_processing_ms": _ms(self.fds_processing_ns),
+            "dark_ms": _ms(self.dark_ns),
+            "reentry_ms": _ms(self.reentry_event_ns),
+            "reentry_processing_ms": _ms(self.reentry_ns),
             "sdl_ms": _ms(self.sdl_ns),
+            "sdl_reentry_ms": _ms(self.sdl_reentry_ns),
             "gaps": tuple(
                 effects.GapPoint(at_ns=t, outstanding=o, unrecoverable=u)
                 for t, o, u in self.gaps.points

@@ -2,18 +2,21 @@
 
 Truth says what it saw (``core.findings``, with the rule behind each kind). Here stands what follows
 from it, for every kind, those that nothing follows from included. docs/alerts.md is made from this
-table, and an alert that is not in it cannot be raised.
+table and that of ``alarms``, and an alert that is in neither cannot be raised.
 """
 
 from typing import Final, Literal, NamedTuple
 
+from reconverge.core.control.alarms import ALARMS
 from reconverge.core.findings import NoticeKind
 
-Reaction = Literal["failure", "in_flight", "link_down", "link_up", "attested", "policies", "none"]
-"""What control does at once: the machine's hard failure; requests in flight at it looked up anew;
-the episode's link clock and list of
-attestations; policies resolved anew for another venue. What is levels, not edges (gaps, lost
-ranges, failed recoveries) is read from truth at the next settling instead."""
+Reaction = Literal[
+    "failure", "in_flight", "witness", "link_down", "link_up", "attested", "policies", "none"
+]
+"""What control does at once: the machine's hard failure, or another look at the requests in flight
+at it; the broken witness; the episode's link clock and attestations; policies resolved anew for
+another venue. What is levels, not edges (gaps, lost ranges, failed recoveries) is read at
+the next settling."""
 
 
 class Consequence(NamedTuple):
@@ -34,10 +37,10 @@ CONSEQUENCES: Final[dict[NoticeKind, Consequence]] = {
     # -- the session as a whole
     "hard_failure": Consequence("failure", None),
     "failure_repeated": Consequence("in_flight", None),
-    "witness_violated": _tell(
+    "witness_violated": Consequence(
+        "witness",
         "Drop copy sent a number too low without possible-duplicate (R2, R4): the witness is"
-        " broken, the path is not. Find out whether two feeds share one channel, and request a"
-        " snapshot."
+        " broken, the path is not. Do two feeds share one channel? Request a snapshot.",
     ),
     "path_down": Consequence("link_down", None),
     "path_up": Consequence("link_up", None),
@@ -155,8 +158,11 @@ CONSEQUENCES: Final[dict[NoticeKind, Consequence]] = {
 
 def alerts() -> dict[str, str]:
     """Every alert by name, with what it means and what to do."""
-    found = {kind: row.alert for kind, row in CONSEQUENCES.items()}
-    return {kind: alert for kind, alert in sorted(found.items()) if alert is not None}
+    told: dict[str, str] = dict(ALARMS.items())
+    for kind, row in CONSEQUENCES.items():
+        if row.alert is not None:
+            told[kind] = row.alert
+    return dict(sorted(told.items()))
 
 
 def table() -> str:
