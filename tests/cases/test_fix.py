@@ -47,6 +47,7 @@ CASES: Final[dict[str, Case]] = {
     "latin1_on_the_wire": Case(entry=SIXTY),
     "delimiter_u0001": Case(entry=SIXTY),
     # R36
+    "restart_without_the_flag": Case(entry={"V2": ("70", "30")}),
     "restart_with_the_flag_control": Case(entry={"V2": ("70", "30")}),
 }
 

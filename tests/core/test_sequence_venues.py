@@ -18,7 +18,10 @@ SETTINGS = set(Venue.model_fields) - {"id", "title", "notes", "sources"}
 
 
 def test_the_venues_of_the_field_are_there() -> None:
-    expected = {"cme-ilink3", "cme-drop-copy", "eurex-t7", "nasdaq-ouch", "ice-boe", "fix"}
+    expected = {
+        "cme-ilink3", "cme-drop-copy", "eurex-t7", "nasdaq-ouch", "ice-boe", "fix",
+        "lse-fix", "deribit-fix", "coinbase-exchange", "coinbase-intx", "binance-spot", "kraken-fix",
+    }  # fmt: skip
     assert expected <= PROFILES.keys()
 
 
@@ -42,6 +45,17 @@ def test_cme_bounds_are_those_it_publishes() -> None:
     assert drop_copy.tightened(Limits(attempts_max=9)) == Limits(
         resend_timeout_ns=30_000_000_000, attempts_max=4, attempts_window_ns=60_000_000_000
     )
+
+
+@pytest.mark.parametrize("name", ["coinbase-exchange", "coinbase-intx", "binance-spot"])
+def test_a_venue_that_resends_nothing_has_lost_what_is_missing(name: str) -> None:
+    """R17: only a snapshot tells what was missed."""
+    assert parse_venue(PROFILES[name]).retained_max == 1
+
+
+def test_krakens_day_begins_at_ten_in_the_evening() -> None:
+    """R36."""
+    assert parse_venue(PROFILES["kraken-fix"]).daily_start_s == 22 * 3_600
 
 
 def test_without_a_value_the_default_holds_and_unbounded_is_said_aloud() -> None:
