@@ -2,36 +2,35 @@
 
 import pytest
 
+from reconverge.core.messages.events import ExecutionReport
 from tests.core.order_matrices import MATRICES
 from tests.core.order_script import Script
 
 ENDED = {"canceled", "expired", "rejected", "done_for_day", "calculated"}
 
 
-def expected(line: str, working: set[str]) -> None:
+def expected(report: ExecutionReport, working: set[str]) -> None:
     """What the row itself says of its order: leaves above zero, and not ended."""
-    words = line.split()
-    if words[:1] != ["<"] or words[1] == "no":
-        return
-    _, _, exec_type, status, _, _, leaves, *rest = words
-    order = next((word[6:] for word in rest if word.startswith("order:")), "V")
-    ended = status in ENDED or (exec_type in ENDED and leaves == "0")
-    (working.discard if ended or leaves == "0" else working.add)(order)
+    ended = report.ord_status in ENDED or (report.exec_type in ENDED and report.leaves_qty == "0")
+    assert report.order_id is not None
+    (working.discard if ended or report.leaves_qty == "0" else working.add)(report.order_id)
 
 
-@pytest.mark.parametrize("channel", [None, "DC"])
+@pytest.mark.parametrize("channel", ["", "DC"])
 @pytest.mark.parametrize("name", MATRICES)
-def test_after_every_row_working_is_leaves_and_not_ended(name: str, channel: str | None) -> None:
+def test_after_every_row_working_is_leaves_and_not_ended(name: str, channel: str) -> None:
     """R20, R21, R23, R25-R28: in the entry view, and in the venue's from drop copy."""
     script = Script()
     working: set[str] = set()
     for line in MATRICES[name].strip().splitlines():
-        if line.strip():
-            on = f" on:{channel}" if channel and line.split()[0] == "<" else ""
-            script.act((line.partition("!")[0] + on).split())
-            expected(line, working)
-            assert set(script.orders.working(venue=channel is not None)) == working, line
-    assert not script.orders.working(venue=channel is None)
+        words = line.partition("!")[0].split()
+        if words:
+            event = script.event([channel + words[0] if words[0] == "<" else words[0], *words[1:]])
+            script.orders.apply(event, script.now_ns)
+            if isinstance(event, ExecutionReport):
+                expected(event, working)
+            assert set(script.orders.working(venue=bool(channel))) == working, line
+    assert not script.orders.working(venue=not channel)
 
 
 @pytest.mark.parametrize("name", MATRICES)

@@ -23,58 +23,72 @@ Owed = tuple[dict[int, int], dict[int, int]]
 CLIENTS = ("A", "B", "C", "D")
 VENUES = ("V", "W", "-", "NONE")
 REPORTS = (
-    "pending_new pending_new", "new new", "trade partially_filled", "trade filled",
-    "trade pending_cancel", "trade_cancel new", "trade_correct partially_filled",
-    "pending_cancel pending_cancel", "pending_replace pending_replace", "replaced replaced",
-    "restated partially_filled", "canceled canceled", "canceled new", "rejected rejected",
-    "expired expired", "done_for_day done_for_day", "order_status new", "order_status rejected",
+    ("pending_new", "pending_new"), ("new", "new"), ("trade", "partially_filled"),
+    ("trade", "filled"), ("trade", "pending_cancel"), ("trade_cancel", "new"),
+    ("trade_correct", "partially_filled"), ("pending_cancel", "pending_cancel"),
+    ("pending_replace", "pending_replace"), ("replaced", "replaced"),
+    ("restated", "partially_filled"), ("canceled", "canceled"), ("canceled", "new"),
+    ("rejected", "rejected"), ("expired", "expired"), ("done_for_day", "done_for_day"),
+    ("order_status", "new"), ("order_status", "rejected"),
 )  # fmt: skip
 
 client = st.sampled_from(CLIENTS)
-former = st.sampled_from(("", "", ",A", ",B", ",C"))
+named = st.builds("{}{}".format, client, st.sampled_from(("", "", " of A", " of B", " of C")))
+venue = st.sampled_from(VENUES)
 quantity = st.sampled_from(("-", "0", "10", "40", "100"))
+quantities = st.builds("{}/{} qty={}".format, quantity, quantity, quantity)
+source = st.sampled_from(("<", "DC<", "DC<", "DC2<"))
 common = st.builds(
     " ".join,
     st.tuples(
-        st.sampled_from(VENUES).map("order:{}".format),
-        st.sampled_from(("", "on:DC", "on:DC", "on:DC2")),
-        st.sampled_from(("", "", "sym:T", "sym:-")),
-        st.sampled_from(("", "", "px:7", "parent:P")),
-        st.sampled_from(("", "", "", "seq:-", "seq:2 dup", "seq:9 dup")),
+        venue.map("id={}".format),
+        st.sampled_from(("", "", "sym=T", "sym=-")),
+        st.sampled_from(("", "", "@7", "parent=P")),
+        st.sampled_from(("", "", "", "#-", "#2 dup", "#9 dup")),
     ),
 )
 executions = st.builds(
-    "exec:{} ref:{} last_px:{}".format,
+    "exec={} ref={} last_px={}".format,
     st.sampled_from("-abc"),
     st.sampled_from("-abc"),
     st.sampled_from("-5"),
 )
+
+
+def reported(where: str, report: tuple[str, str], order: str, last: str, *rest: str) -> str:
+    kind, status = report
+    last = last if kind.startswith("trade") else f"last_qty={last}"
+    return " ".join([where, kind, order, last, f"status={status}", *rest])
+
+
 reports = st.builds(
-    "< {}{} {} {} {} {} {} {} {}".format,
-    client, former, st.sampled_from(REPORTS), quantity, quantity, quantity, quantity, executions,
-    common,
-)  # fmt: skip
+    reported, source, st.sampled_from(REPORTS), named, quantity, quantities, executions, common
+)
 rows = st.builds(
-    "< row Q {}{} {} {} {} {} {}".format,
-    client, former, st.sampled_from(("new", "canceled")), quantity, quantity, quantity, common,
+    "{} row Q {} {} status={} {}".format,
+    source, named, quantities, st.sampled_from(("new", "canceled")), common,
 )  # fmt: skip
 requests = st.one_of(
-    st.builds("> new {} 100 px:{} parent:{} sym:{} {}".format, client, st.sampled_from("-9"),
-              st.sampled_from("-PR"), st.sampled_from("ST"), st.sampled_from(("", "dup"))),
-    st.builds("> replace {} {} {} order:{}".format, client, client, st.sampled_from(("50", "150")),
-              st.sampled_from(VENUES)),
-    st.builds("> cancel {} {} order:{}".format, client, client, st.sampled_from(VENUES)),
+    st.builds("> new {} 100 {} parent={} sym={} {}".format, client,
+              st.sampled_from(("price=-", "@9")), st.sampled_from("-PR"), st.sampled_from("ST"),
+              st.sampled_from(("", "dup"))),
+    st.builds("> replace {} of {} {} id={}".format, client, client, st.sampled_from(("50", "150")),
+              venue),
+    st.builds("> cancel {} of {} id={}".format, client, client, venue),
     st.just("> mass-cancel M"),
 )  # fmt: skip
 answers = st.one_of(
-    st.builds("< no {} new".format, client),
-    st.builds("< refused id:{}".format, client),
-    st.builds("< unapplied {} 3".format, st.integers(1, 9)),
-    st.builds("< mass M {} {} {}".format, st.sampled_from("-12"), st.sampled_from(("V", "A,W")),
-              st.sampled_from(("", "more", "on:DC"))),
-    st.builds("< snapshot Q {}".format, st.sampled_from(("", "sym:S", "on:DC"))),
-    st.builds("< end Q {}".format, st.sampled_from(("0", "1", "1 on:DC", "failed"))),
-    st.sampled_from(("< logon", "< logon reset", "< disconnect", "attest A,V", "attest D,Q")),
+    st.builds("< cancel-reject {} status=new".format, client),
+    st.builds("< reject ref_id={}".format, client),
+    st.builds("< not-applied {} 3".format, st.integers(1, 9)),
+    st.builds("{} mass-cancel-report M {} {} {}".format, st.sampled_from(("<", "<", "DC<")),
+              st.sampled_from(("", "1", "2")), st.sampled_from(("V", "A W")),
+              st.sampled_from(("", "more"))),
+    st.sampled_from(("< mass-status Q", "< mass-status Q sym=S", "DC< mass-status Q")),
+    st.sampled_from(("< mass-end Q 0", "< mass-end Q 1", "DC< mass-end Q 1",
+                     "< mass-end Q failed")),
+    st.sampled_from(("< logon", "< logon reset", "< disconnect", "attest orders=A,V",
+                     "attest orders=D,Q")),
 )  # fmt: skip
 
 
@@ -139,11 +153,10 @@ class Course(RuleBasedStateMachine):
             if script is not None:
                 script.act(line.split())
                 script.orders.findings.clear()
-        if line.startswith("@") and "covered" not in line:
-            self.covered_ns = self.script.now_ns
-        one_sided = line.startswith("< ") and not line.startswith(("< row", "< end", "< logon"))
+        where, verb, *_ = line.split()
+        one_sided = where.endswith("<") and verb not in {"row", "mass-end", "logon"}
         if one_sided and len(self.all()) >= len(before):
-            self.clocks_of_the_silent_side_run_on(before, silent=0 if " on:" in line else 1)
+            self.clocks_of_the_silent_side_run_on(before, silent=1 if where == "<" else 0)
 
     def clocks_of_the_silent_side_run_on(self, before: dict[Order, Owed], silent: int) -> None:
         """What one side says makes no word younger that the other side owes."""
@@ -170,13 +183,13 @@ class Course(RuleBasedStateMachine):
         self.at_ms += ms
         covered_ns = START_NS + (self.at_ms - late_ms) * MS_NS
         self.covered_ns = max(covered_ns, self.covered_ns or 0)
-        self.act(f"@ {self.at_ms} covered {self.at_ms - late_ms}")
+        self.act(f"@{self.at_ms / 1000} tick covered={(self.at_ms - late_ms) / 1000}")
 
     @rule()
     def retire_drop_copy(self) -> None:
         """None is required any more: what it lacks is no evidence."""
         self.covered_ns = None
-        self.act(f"@ {self.at_ms} uncovered")
+        self.act(f"@{self.at_ms / 1000} tick uncovered")
 
     @precondition(lambda self: self.twin is None)
     @rule()
@@ -184,7 +197,8 @@ class Course(RuleBasedStateMachine):
         """Dumped and loaded through JSON, at any point."""
         rows = [orjson.loads(orjson.dumps(row)) for row in self.script.orders.dump()]
         self.twin = Script(Orders.load(rows))
-        self.twin.now_ns, self.twin.numbers = self.script.now_ns, dict(self.script.numbers)
+        self.twin.now_ns = self.script.now_ns
+        self.twin.words.numbers = dict(self.script.words.numbers)
         for watched in WATCHED:
             self.twin.orders.watch(*watched)
 

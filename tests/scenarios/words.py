@@ -30,7 +30,10 @@ _ACTIVE: Final = frozenset({
     "triggered",
 })  # fmt: skip
 """Reports whose status follows from what is executed and open."""
-_AMOUNTS: Final = re.compile(r"^(-|[\d.]+)/(-|[\d.]+)$")
+_FILLS: Final = frozenset({"trade", "trade_cancel", "trade_correct"})
+"""Reports of an execution: its quantity stands behind the order's name."""
+AMOUNTS: Final = re.compile(r"^(-|[\d.]+)/(-|[\d.]+)$")
+PRICE: Final = re.compile(r"^@(-?[\d.]+)$")
 _NUMBER: Final = re.compile(r"^[\d.]+$")
 
 
@@ -77,14 +80,17 @@ def span(text: str) -> Fields:
     return {"from_seq": int(first), "to_seq": to_seq if dash else int(first)}
 
 
-def value(text: str) -> Any:
+def text(word: str) -> str | None:
+    """A word, ``-`` for null."""
+    return None if word == "-" else word
+
+
+def value(word: str) -> Any:
     """A setting's value: JSON where it is, text where not, ``-`` for null."""
-    if text == "-":
-        return None
     try:
-        return orjson.loads(text)
+        return orjson.loads(word)
     except orjson.JSONDecodeError:
-        return text
+        return text(word)
 
 
 def _event(fields: Fields) -> Event:
@@ -94,6 +100,9 @@ def _event(fields: Fields) -> Event:
 
 class Vocabulary:
     """Turns words into events; remembers what earlier lines said of orders."""
+
+    symbol = "ACME"
+    """The instrument, where none is given."""
 
     def __init__(self, policy: Fields) -> None:
         self.policy = policy
@@ -119,7 +128,7 @@ class Vocabulary:
         fields: Fields = {"session": session, "event_ns": now_ns - ago_ns, "ingest_ns": now_ns}
         if place.room == "desk":
             fields |= _DESK[verb](self, words, session)
-            fields |= {key: value(text) for key, text in words.settings.items()}
+            fields |= {key: value(word) for key, word in words.settings.items()}
             return _event(fields)
         fields |= {"channel": place.channel, "outbound": place.outbound}
         fields |= {"poss_dup": words.flag("dup"), "poss_resend": words.flag("possresend")}
@@ -127,8 +136,9 @@ class Vocabulary:
         handle = _SENT.get(verb) if place.outbound else None
         handle = handle or _SESSION.get(verb) or Vocabulary._report
         fields |= handle(self, words, verb)
-        for key, text in words.settings.items():
-            fields[_SHORT.get(key, key)] = value(text)
+        for short, word in words.settings.items():
+            key = _SHORT.get(short, short)
+            fields[key] = text(word) if key in _TEXTS else value(word)
         for key in _TEXTS & fields.keys():
             fields[key] = None if fields[key] is None else str(fields[key])
         assert not words.rest, f"not understood: {words.rest}"
@@ -152,10 +162,10 @@ class Vocabulary:
     def _new_order(self, words: Words, _: str) -> Fields:
         name = words.take()
         self.roots[name] = name
-        price, qty = words.match(re.compile(r"^@([\d.]+)$")), words.match(_NUMBER)
+        price, qty = words.match(PRICE), words.match(_NUMBER)
         self.qty[name] = qty[0] if qty else "100"
         self.prices[name] = price[1] if price else "10"
-        self.symbols[name] = words.settings.pop("sym", "ACME")
+        self.symbols[name] = words.settings.pop("sym", self.symbol)
         return {
             "type": "new_order", "cl_ord_id": name, "qty": self.qty[name],
             "price": self.prices[name], "symbol": self.symbols[name],
@@ -168,9 +178,10 @@ class Vocabulary:
         assert former is not None, "which order is it about? say: of ORDER"
         name = words.take()
         self.roots[name] = self.roots.get(former, former)
-        fields = {"type": f"{verb}_request", "cl_ord_id": name, "orig_cl_ord_id": former}
+        fields: Fields = {"type": f"{verb}_request"}
+        fields |= {"cl_ord_id": name, "orig_cl_ord_id": former}
         if verb == "replace":
-            price = words.match(re.compile(r"^@([\d.]+)$"))
+            price = words.match(PRICE)
             qty = words.match(_NUMBER)
             assert qty is not None, "replace by how many?"
             fields |= {"qty": qty[0], "price": price[1] if price else self._price(name)}
@@ -187,7 +198,11 @@ class Vocabulary:
             "msg_type": words.settings.pop("msg_type", "s"), "reason": "a cross",
         }  # fmt: skip
 
-    def _price(self, name: str) -> str:
+    def _venue_id(self, root: str) -> str:
+        """The venue's id of an order, from its first client id."""
+        return f"V{root}"
+
+    def _price(self, name: str) -> str | None:
         return self.prices.get(self.roots.get(name, name), "10")
 
     def _said(self, words: Words) -> tuple[Fields, str]:
@@ -195,32 +210,33 @@ class Vocabulary:
         former, name = words.after("of"), words.take()
         root = self.roots.get(former or name, former or name)
         self.roots.setdefault(name, root)
-        amounts = words.match(_AMOUNTS)
+        amounts = words.match(AMOUNTS)
         cum, leaves = amounts.groups() if amounts else ("0", "0")
         cum, leaves = value(cum), value(leaves)
         if leaves:
             self.qty[root] = str((cum or 0) + leaves)
-        price = words.match(re.compile(r"^@([\d.]+)$"))
+        price = words.match(PRICE)
         fields = {
-            "order_id": f"V{root}", "cl_ord_id": name, "orig_cl_ord_id": former,
-            "symbol": self.symbols.setdefault(root, "ACME"), "side": "buy",
+            "order_id": self._venue_id(root), "cl_ord_id": name, "orig_cl_ord_id": former,
+            "symbol": self.symbols.setdefault(root, self.symbol), "side": "buy",
             "order_qty": self.qty.get(root), "cum_qty": cum, "leaves_qty": leaves,
             "price": price[1] if price else self._price(root),
         }  # fmt: skip
         return fields, root
 
     def _report(self, words: Words, verb: str) -> Fields:
-        last = None
-        if verb in {"trade", "trade_cancel", "trade_correct"}:
-            last = words.rest.pop(1)
         fields, root = self._said(words)
         fields |= {"type": "execution_report", "exec_type": verb, "ord_status": verb}
         if verb in _ACTIVE:
             fields["ord_status"] = _status(fields)
-        if last is not None:
-            given = {"trade": f"{root}.{fields['cum_qty']}"}.get(verb)
-            fields |= {"last_qty": last, "last_px": self._price(root), "exec_id": given}
+        if verb in _FILLS:
+            fields |= {"last_qty": text(words.take()), **self._filled(verb, fields, root)}
         return fields
+
+    def _filled(self, verb: str, fields: Fields, root: str) -> Fields:
+        """What is assumed of an execution."""
+        exec_id = f"{root}.{fields['cum_qty']}" if verb == "trade" else None
+        return {"last_px": self._price(root), "exec_id": exec_id}
 
     def _row(self, words: Words, _: str) -> Fields:
         request_id = words.take()
@@ -238,17 +254,18 @@ class Vocabulary:
         return fields | ({"rows_total": int(words.take())} if words.rest else {})
 
     def _cancel_reject(self, words: Words, _: str) -> Fields:
-        former = words.after("of")
+        former, name = words.after("of"), words.take()
         to = "replace" if words.flag("replace") else "cancel"
         return {
-            "type": "cancel_reject", "cl_ord_id": words.take(), "orig_cl_ord_id": former,
-            "order_id": f"V{self.roots.get(former or '', former)}", "response_to": to,
+            "type": "cancel_reject", "cl_ord_id": text(name), "orig_cl_ord_id": former,
+            "order_id": self._venue_id(self.roots.get(former or "", former or "")),
+            "response_to": to,
         }  # fmt: skip
 
     def _mass_cancel_report(self, words: Words, _: str) -> Fields:
         fields: Fields = {"type": "mass_cancel_report", "accepted": not words.flag("refused")}
         fields["last_fragment"] = not words.flag("more")
-        fields["cl_ord_id"] = words.take()
+        fields["cl_ord_id"] = text(words.take())
         total = words.match(_NUMBER)
         fields["affected_total"] = int(total[0]) if total else None
         fields["affected_orders"] = tuple(words.rest)
@@ -361,26 +378,27 @@ class Place:
 def merged(document: Fields, settings: dict[str, str]) -> Fields:
     """A policy document with dotted settings put in."""
     result: Fields = orjson.loads(orjson.dumps(document))
-    for key, text in settings.items():
+    for key, word in settings.items():
         *tables, name = key.split(".")
         table = result
         for each in tables:
             table = table.setdefault(each, {})
-        table[name] = value(text)
+        table[name] = value(word)
     return result
 
 
 def _status(fields: Fields) -> str:
     """The order status that goes with an executed and an open quantity."""
-    if fields["leaves_qty"] is None or fields["leaves_qty"]:
-        return "partially_filled" if fields["cum_qty"] else "new"
-    return "filled" if fields["cum_qty"] else "canceled"
+    executed = fields["cum_qty"] not in {None, 0, "0"}
+    if fields["leaves_qty"] not in {0, "0"}:
+        return "partially_filled" if executed else "new"
+    return "filled" if executed else "canceled"
 
 
 _TEXTS: Final = frozenset({
     "qty", "price", "order_qty", "cum_qty", "leaves_qty", "last_qty", "last_px", "mid",
-    "order_id", "cl_ord_id", "exec_id", "exec_ref_id", "parent_id", "ref_msg_type",
-    "segment",
+    "order_id", "cl_ord_id", "exec_id", "exec_ref_id", "parent_id", "ref_id",
+    "ref_msg_type", "segment", "symbol",
 })  # fmt: skip
 """Fields that are text even where they look like numbers."""
 _OBSERVED: Final = frozenset({
