@@ -54,8 +54,8 @@ class Watermark:
         self.last_event_ns = 0
         """Event time of the newest message in number order; 0 before the first."""
         self.cold = False
-        """First heard in the middle: what it said before is unknown, not nothing (R40). Until the
-        base reaches one, a snapshot or an operator tells, or numbers restart where the venue purges
+        """First heard in the middle: what it said before is unknown, not nothing (R40). Until all of
+        it is asked for, a snapshot or an operator tells, or numbers restart where the venue purges
         its orders daily."""
         self.refused = 0
         """Messages whose content was refused for their number, ever; never falls (R36)."""
@@ -99,9 +99,9 @@ class Watermark:
         self.open.add(from_seq, to_seq, span)
         if to_seq < self.base - 1:
             self.excused.add(to_seq + 1, self.base - 1, span)
+        elif from_seq <= 1:
+            self.cold = False  # all that came before is asked for
         self.base = from_seq
-        if from_seq <= 1:
-            self.cold = False
 
     def prove(self, from_seq: int, to_seq: int) -> int:
         """The numbers carried nothing. How many of them were missing or lost."""
