@@ -20,7 +20,8 @@ SETTINGS = set(Venue.model_fields) - {"id", "title", "notes", "sources"}
 def test_the_venues_of_the_field_are_there() -> None:
     expected = {
         "cme-ilink3", "cme-drop-copy", "eurex-t7", "nasdaq-ouch", "ice-boe", "fix",
-        "lse-fix", "deribit-fix", "coinbase-exchange", "coinbase-intx", "binance-spot", "kraken-fix",
+        "lse-fix", "deribit-fix", "coinbase-exchange", "coinbase-intx", "binance-spot",
+        "kraken-fix",
     }  # fmt: skip
     assert expected <= PROFILES.keys()
 
