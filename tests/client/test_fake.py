@@ -208,3 +208,12 @@ def test_a_router_installs_and_loads_the_client_alone() -> None:
         "sitecustomize",
         "typing_extensions",
     }
+
+
+def test_the_command_says_what_it_takes_that_the_client_does_not_have() -> None:
+    script = "import sys; sys.modules['typer'] = None; import reconverge.cli"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=False, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert done.stderr.strip().endswith("pip install 'reconverge[service]'")

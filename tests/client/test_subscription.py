@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer
 
-from reconverge.client import CapSubscription, Change, FakeCaps, SafeCap, ThreadedCaps
+from reconverge.client import CapBook, CapSubscription, Change, FakeCaps, SafeCap, ThreadedCaps
 from reconverge.core.messages.effects import Cap
 from tests.client.test_book import cap, raw
 from tests.embedded import Embedded
@@ -259,6 +259,16 @@ def test_a_thread_follows_for_a_router_without_asyncio(broker: Embedded) -> None
     assert list(changes) == []
     assert caps.health.acknowledged == 1
     assert caps.cap("A").safe
+
+
+def test_a_thread_that_was_never_started_can_be_closed() -> None:
+    ThreadedCaps(REFUSED).close()
+
+
+async def test_a_task_that_fails_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with asyncio.timeout(DEADLINE_S), CapSubscription(REFUSED) as caps:
+        monkeypatch.delattr(CapBook, "ended")  # a bug
+        await until(lambda: caps.trouble == "reconverge-ends ended: a bug")
 
 
 def test_many_threads_listen_look_up_and_acknowledge_at_once(broker: Embedded) -> None:

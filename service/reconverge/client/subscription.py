@@ -14,7 +14,7 @@ from reconverge.client.book import CapBook
 from reconverge.client.following import Follower
 from reconverge.client.listeners import AsyncChanges, Listeners, ThreadChanges
 from reconverge.client.options import Connection, checked, checked_lookback, checked_topic
-from reconverge.client.quiet import quieten
+from reconverge.client.quiet import log, quieten
 from reconverge.client.view import CapView, Change, Health, SafeCap
 
 LOOKBACK_S: Final = 10.0
@@ -124,6 +124,8 @@ class CapSubscription:
         self._tasks = [
             asyncio.create_task(one, name=f"reconverge-{name}") for name, one in work.items()
         ]
+        for task in self._tasks:
+            task.add_done_callback(self._ended)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -132,6 +134,12 @@ class CapSubscription:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self._follower.closed(_LEAVE_S)
         self._listeners.close()
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """A task that ends before the subscription is a bug of ours: never in silence."""
+        if not task.cancelled():
+            self._follower.trouble = f"{task.get_name()} ended: a bug"
+            log.error("caps: %s ended: a bug", task.get_name(), exc_info=task.exception())
 
     async def _tell_ends(self) -> None:
         while True:
@@ -213,7 +221,8 @@ class ThreadedCaps:
         """End the thread; every cap ends by itself."""
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._leave.set)
-        self._thread.join()
+        if self._thread.ident is not None:  # it was started
+            self._thread.join()
 
     def __enter__(self) -> Self:
         self.start()
