@@ -5,7 +5,7 @@ time. Draws what the account says, and decides only how it looks.
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import matplotlib as mpl
 from matplotlib.axes import Axes
@@ -156,10 +156,12 @@ def _cap(axes: Axes, a: Account, end_s: float) -> None:
     _step(axes, [(c.at_s, c.cap) for c in a.caps], end_s, _INK, width=2.4, fill=True)
     _step(axes, [(c.at_s, c.instrument_cap) for c in a.caps], end_s, _MUTED, width=1.2)
     reentry_s = next(s.at_s for s in a.steps if s.state is State.CONTROLLED_REENTRY)
-    _span(axes, 0, reentry_s, 0.64, f"to re-entry {a.reentry_s:.1f} s", _INK)
+    _span(axes, 0, reentry_s, 0.86, f"to re-entry {a.reentry_s:.1f} s", _INK, beside="above")
     if a.sdl_reentry_s is not None and a.acknowledged_s is not None:
         told = f"acknowledged in {a.sdl_reentry_s:.1f} s"
-        _span(axes, a.acknowledged_s - a.sdl_reentry_s, a.acknowledged_s, 0.42, told, _INK)
+        begin_s = a.acknowledged_s - a.sdl_reentry_s
+        _span(axes, begin_s, a.acknowledged_s, 0.64, told, _INK, beside="left")
+    _say(axes, reentry_s + 4.3, 0.42, "thin: an instrument in no doubt", _MUTED)
     stable_s = next(s.at_s for s in a.steps if s.state is State.STABLE)
     _say(axes, stable_s + 0.3, 0.82, "the ceiling rises once the SLA was held", _MUTED)
     first_s = next((c.at_s for c in a.caps if -_BEFORE_S < c.at_s < 0 and c.cap < 1), None)
@@ -172,12 +174,24 @@ def _say(axes: Axes, at_s: float, level: float, words: str, colour: str) -> None
     axes.text(at_s, level, words, color=colour, fontsize=9.5, va="center", linespacing=1.25)
 
 
-def _span(axes: Axes, begin_s: float, end_s: float, level: float, words: str, colour: str) -> None:
-    """A length of time with its name at its right."""
+def _span(  # noqa: PLR0913 - a line, its name and where that stands
+    axes: Axes,
+    begin_s: float,
+    end_s: float,
+    level: float,
+    words: str,
+    colour: str,
+    *,
+    beside: Literal["right", "left", "above"] = "right",
+) -> None:
+    """A length of time and its name."""
     axes.plot(
         [begin_s, end_s], [level, level], color=colour, linewidth=1.6, marker="|", markersize=8
     )
-    axes.text(end_s + 0.25, level, words, color=colour, fontweight="bold", va="center")
+    at_s = {"right": end_s + 0.25, "left": begin_s - 0.25, "above": (begin_s + end_s) / 2}[beside]
+    across = {"right": "left", "left": "right", "above": "center"}[beside]
+    up = "bottom" if beside == "above" else "center"
+    axes.text(at_s, level, words, color=colour, fontweight="bold", ha=across, va=up)
 
 
 def _panel(axes: Axes, title: str, top: float) -> None:
