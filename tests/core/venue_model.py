@@ -13,10 +13,12 @@ from typing import Final
 FAULTS: Final = (
     "drop_link", "drop_copy_link", "lose", "duplicate", "refuse", "silence", "retention", "reset",
     "snapshot", "restart", "park", "safe_mode", "policy", "delay", "anonymous", "batch", "clock",
-    "switch",
+    "switch", "astray", "coarse",
 )  # fmt: skip
 ANSWER_MAX: Final = 8
 """Numbers in one resend answer: small, so that chunks are common."""
+ASTRAY_S: Final = (3_600, -3_600, -0.4, 2, 0, 0)
+"""How far behind a source's clock may be: an hour, an hour or a little ahead, late, right."""
 RETAINED: Final = 30
 """Numbers that the venue keeps, where it forgets."""
 HEADER: Final = (
@@ -89,6 +91,12 @@ class World:
         mixed = self._mix()  # drawn in any case, so that what follows does not depend on it
         self.faults_mixed = self.faults = mixed if faults is None else faults
         self.lines = list(HEADER)
+        self.astray: dict[str, float] = {}
+        """Seconds that each source's clock is behind."""
+        self.coarse = "coarse" in self.faults
+        """Event times are in whole seconds, as the profile says."""
+        if self.coarse:
+            self.lines[0] += " stamp_resolution_ns=1000000000"
         self.now = self.told = 0
         self.entry, self.copy = Stream("entry"), Stream("DC1")
         self.orders: dict[str, Order] = {}
@@ -145,12 +153,17 @@ class World:
         for stream in (self.entry, self.copy):
             if stream.queue and stream.queue[0][0] <= self.now:
                 _, text, numbers = stream.queue.pop(0)
-                self.tell(f"{stream.name}< {text}")
+                self.tell(f"{stream.name}< {text}{self._stamp(stream)}")
                 if text.startswith("fill") and numbers[0] in stream.seen:
                     return  # R2: below the expected number it is discarded, wherever it ends
                 stream.seen.update(numbers)
                 stream.top = max(stream.top, *numbers)
                 return
+
+    def _stamp(self, stream: Stream) -> str:
+        """How much older than its arrival a message says that it is."""
+        behind_s = self.astray.get(stream.name, 0) + (self.coarse and self.now % 1_000 / 1_000)
+        return f" ago={behind_s:.3f}" if behind_s else ""
 
     def _put(self, stream: Stream, text: str, *numbers: int) -> None:
         """On its way to us; never overtakes what was sent before."""
@@ -345,6 +358,7 @@ class World:
             "snapshot": self._snapshot, "restart": lambda: self.tell("restart"),
             "park": self._park, "safe_mode": self._safe_mode, "policy": self._policy,
             "clock": lambda: self.lines.append("-0.300 tick"), "switch": self._switch,
+            "astray": self._step_clock,
         }  # fmt: skip
         actions.get(fault, lambda: None)()
 
@@ -353,6 +367,10 @@ class World:
             self._disconnect(self.entry, self.rng.choice(("disconnect", "missed", "logout")))
         else:
             self._connect(self.entry)
+
+    def _step_clock(self) -> None:
+        stream = self.rng.choice((self.entry, self.copy))
+        self.astray[stream.name] = self.rng.choice(ASTRAY_S)
 
     def _switch(self) -> None:
         """The session moves to the backup: what was on its way is lost with the primary."""
@@ -394,7 +412,7 @@ class World:
             return
         stream.log.append("logon venue=small")
         seq = len(stream.log)
-        self.tell(f"{stream.name}< logon venue=small #{seq}")
+        self.tell(f"{stream.name}< logon venue=small #{seq}{self._stamp(stream)}")
         stream.seen.add(seq)
         stream.top = seq
         if stream is self.entry and self.lost_requests:
@@ -406,7 +424,7 @@ class World:
         stream.log = ["logon reset"]
         stream.seen, stream.top = {1}, 1
         stream.lost_for_good.clear()
-        self.tell(f"{stream.name}< logon reset venue=small #1")
+        self.tell(f"{stream.name}< logon reset venue=small #1{self._stamp(stream)}")
         if stream is self.entry:
             self.lost_requests.clear()
 
@@ -453,6 +471,7 @@ class World:
         """Faults end, and the truth is delivered: the links are up, replay is answered, and what no
         replay can tell is asked for by a snapshot."""
         self.faults = self.faults & {"retention"}
+        self.astray.clear()
         for stream in (self.entry, self.copy):
             if not stream.up:
                 self._connect(stream)
