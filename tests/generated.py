@@ -18,6 +18,7 @@ from reconverge.config.topics import TOPICS
 from reconverge.contract import tables as contract_tables
 from reconverge.core.control import diagram, notices
 from reconverge.core.control.policy import Policy
+from reconverge.core.orders import states as order_states
 from reconverge.core.orders import table as order_table
 from reconverge.ops import catalogue
 from reconverge.tap import mapping
@@ -56,6 +57,7 @@ REGIONS: dict[str, Callable[[], str]] = {
     "metrics-shell": lambda: catalogue.table(catalogue.SHELL),
     "policy": policy_pages.defaults,
     "orders-exec": order_table.exec_table,
+    "orders-outcomes": order_states.outcome_table,
     "orders-matrices": order_pages.matrices,
     "orders-messages": order_table.message_table,
     "orders-rules": lambda: rule_script.table("orders"),

@@ -10,6 +10,8 @@
     @1.5 tick covered=0.9                  it had its chance to speak until 0.9 s
     @1.5 tick uncovered                    no drop copy is required
     attest orders=V,W                      an operator: these work in neither view
+    attest adopted=V                       drop copy alone tells of this one, and it is ours
+    fills-only                             drop copy tells executions and nothing else
     ? V entry open 30/70                   state, executed and open quantity in a view
     ? working entry V,W venue -            what works in each view, first seen first
     ? in-flight 1 | ? orders 2 | ? disagreeing 1 | ? parent P 30 | ? same X V | ? symbol V S
@@ -74,6 +76,9 @@ class Script:
         self.orders = Orders() if orders is None else orders
         self.now_ns = START_NS
         self.words = Unassuming({})
+        self.received: set[tuple[str | None, str | None, int]] = set()
+        """Channel, segment and number of what came; for a bust is lost only in a hole."""
+        self.orders.watch_numbers(self.is_missing)
 
     def run(self, text: str) -> Orders:
         """Every line of a text; empty ones and `#` comments are skipped."""
@@ -129,10 +134,19 @@ class Script:
             words = Words(rest)
             covered_ns = _moment(words.settings.get("covered", source.removeprefix("@")))
             self.settle(None if words.flag("uncovered") else covered_ns)
+        elif source == "fills-only":
+            self.orders.set_fills_only(fills_only=True)
         elif source == "attest":
-            self.orders.attested(Words(rest).settings["orders"].split(","), self.now_ns)
+            settings = Words(rest).settings
+            self.orders.attested(_listed(settings.get("orders")), self.now_ns)
+            self.orders.adopt(_listed(settings.get("adopted")), self.now_ns)
         else:
             self.orders.apply(self.event(texts), self.now_ns)
+
+    def is_missing(self, channel: str | None, segment: str | None, after: int, until: int) -> bool:
+        """Whether a number between two of a source never came."""
+        between = range(after + 1, until)
+        return any((channel, segment, seq) not in self.received for seq in between)
 
     def settle(self, covered_ns: int | None) -> None:
         """Every reading of the orders that is watched, as of now."""
@@ -143,7 +157,13 @@ class Script:
         source, verb, *rest = texts
         event = self.words.event(Place(f"T/{source}"), verb, rest, self.now_ns)
         assert isinstance(event, StreamEvent)
+        if event.seq is not None and not event.outbound:
+            self.received.add((event.channel, event.segment, event.seq))
         return event
+
+
+def _listed(names: str | None) -> list[str]:
+    return names.split(",") if names else []
 
 
 def _moment(seconds: str) -> int:

@@ -319,6 +319,7 @@ def test_an_id_taken_over_survives_the_order_that_had_it() -> None:
         < new X 0/100
         < canceled X 0/0 qty=100
         < new Y 0/200
+        @0.001 tick
         > new X 300
         < new Z 0/9 id=W
         < canceled Z 0/0 qty=9 id=W
@@ -362,6 +363,7 @@ def test_an_id_whose_new_owner_is_forgotten_first_is_nobodys() -> None:
         """
         < new X 0/100
         < canceled X 0/0 qty=100
+        @0.001 tick
         > new X 300
         < restated - 0/100 id=V
         """
@@ -379,9 +381,11 @@ def test_an_id_that_two_had_before_its_owner_was_forgotten_is_nobodys_after_a_re
         """
         < new X 0/100 id=V
         < canceled X 0/0 qty=100 id=V
+        @0.001 tick
         > new X 300
         < restated - 0/100 id=V
         < canceled X 0/0 qty=300 id=W
+        @0.002 tick
         > new X 400
         < restated - 0/300 id=W
         < canceled X 0/0 qty=400 id=U
@@ -402,6 +406,7 @@ def test_so_is_the_later_id_of_a_chain() -> None:
         < new X 0/100
         < replaced Y of X 0/100 status=replaced
         < canceled Y 0/0 qty=100
+        @0.001 tick
         > new Y 300
         < restated - 0/100
         < canceled Y 0/0 qty=300 id=U

@@ -320,7 +320,11 @@ class Vocabulary:
 
     def _attest(self, words: Words, _: str) -> Fields:
         fields: Fields = {"type": "attestation", "actor": words.take(), "reason": words.take()}
-        for field, name in (("orders_not_working", "orders"), ("channels_retired", "retired")):
+        for field, name in (
+            ("orders_not_working", "orders"),
+            ("orders_adopted", "adopted"),
+            ("channels_retired", "retired"),
+        ):
             listed = words.settings.pop(name, None)
             fields[field] = tuple(listed.split(",")) if listed else ()
         numbers = words.match(re.compile(r"^\d+(-\d+)?$"))

@@ -229,6 +229,14 @@ OrdersOver = Annotated[
         help="Order vouched to be working in neither view, by the venue's id or ours; repeatable.",
     ),
 ]
+OrdersAdopted = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="ID",
+        show_default=False,
+        help="Order that drop copy alone tells of, and that is ours; repeatable.",
+    ),
+]
 ChannelsGone = Annotated[
     list[str] | None,
     typer.Option(
@@ -260,6 +268,7 @@ def attest(  # noqa: PLR0913 - one parameter an option
         int | None, typer.Option(metavar="N", min=0, help="Last number vouched for, inclusive.")
     ] = None,
     order: OrdersOver = None,
+    adopt_order: OrdersAdopted = None,
     retire_channel: ChannelsGone = None,
     bootstrap_servers: BootstrapServers = None,
     topic_prefix: TopicPrefix = None,
@@ -274,6 +283,8 @@ def attest(  # noqa: PLR0913 - one parameter an option
         reconverge attest --session EQ-1 --from-seq 6 --to-seq 7 --reason "ticket 42" --actor me
 
         reconverge attest --session EQ-1 --order V00015 --reason "told by phone" --actor me
+
+        reconverge attest --session EQ-1 --adopt-order V77 --reason "placed by hand" --actor me
 
         reconverge attest --session EQ-1 --retire-channel DC2 --reason "a typing error" --actor me
     """
@@ -290,6 +301,7 @@ def attest(  # noqa: PLR0913 - one parameter an option
         from_seq=from_seq,
         to_seq=to_seq,
         orders_not_working=tuple(order or ()),
+        orders_adopted=tuple(adopt_order or ()),
         channels_retired=tuple(retire_channel or ()),
     )
     _act(
@@ -318,6 +330,8 @@ def _vouched(event: Attestation) -> str:
         parts.append(f"{source}{segment} {event.from_seq} to {event.to_seq}")
     if event.orders_not_working:
         parts.append(f"{', '.join(event.orders_not_working)} not working")
+    if event.orders_adopted:
+        parts.append(f"{', '.join(event.orders_adopted)} adopted")
     if event.channels_retired:
         parts.append(f"{', '.join(event.channels_retired)} retired")
     return " and ".join(parts) or "the session as it stands"

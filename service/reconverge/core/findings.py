@@ -15,7 +15,8 @@ SequenceKind = Literal[
 ]  # fmt: skip
 """What the numberings notice; ``Finding.about`` is the channel."""
 OrderKind = Literal[
-    "duplicate_client_id", "identity_conflict", "mass_cancel_incomplete", "requests_full",
+    "duplicate_client_id", "identity_conflict", "leaves_contradicts", "mass_cancel_incomplete",
+    "requests_full",
     "snapshot_incomplete", "unidentified_report", "unknown_execution", "unknown_order_attested",
 ]  # fmt: skip
 """What the orders notice; ``Finding.about`` is the order, or the message that was to name it."""
@@ -74,6 +75,7 @@ SEQUENCE_FINDINGS: Final[dict[SequenceKind, str]] = {
 ORDER_FINDINGS: Final[dict[OrderKind, str]] = {
     "duplicate_client_id": "A request carries the client id of another order that still works.",
     "identity_conflict": "One message names two orders that cannot be one (R22).",
+    "leaves_contradicts": "A source says nothing is open of an order that it shows alive (R35).",
     "mass_cancel_incomplete": "A mass-cancel report names fewer orders than it counts (R33).",
     "requests_full": "More requests are in flight for one order than are followed.",
     "snapshot_incomplete": "A snapshot failed or did not agree in count (R33, R29).",

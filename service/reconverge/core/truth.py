@@ -41,6 +41,7 @@ class Truth:
         """Name of the venue profile, once a logon named one."""
         self.sequences = Sequences(Venue())
         self.orders = Orders()
+        self.orders.watch_numbers(self.sequences.has_hole)
         self.sources = Sources()
         self.parents = Parents()
         self.notices: list[SessionNotice] = []
@@ -151,6 +152,7 @@ class Truth:
             return
         self.venue = name
         self.sequences.set_venue(venue)
+        self.orders.set_fills_only(fills_only=venue.drop_copy == "fills_only")
         self._note("venue_followed", name, logon.event_ns)
 
     def expire(self, now_ns: int) -> None:
@@ -235,9 +237,7 @@ class Truth:
 
         One that names nothing is for the whole session, as it stands.
         """
-        whole = (
-            event.from_seq is None and not event.orders_not_working and (not event.channels_retired)
-        )
+        whole = not _names_something(event)
         if event.from_seq is not None and event.to_seq is not None:
             self.sequences.vouch(event.channel, event.segment, event.from_seq, event.to_seq, now_ns)
         self._excuse_drop_copy(now_ns, now_ns, whole=whole)
@@ -245,6 +245,7 @@ class Truth:
             if not self.sources.retire(channel):
                 self._note("unknown_channel_attested", channel, event.event_ns)
         self.orders.attested(event.orders_not_working, now_ns)
+        self.orders.adopt(event.orders_adopted, now_ns)
         self._report(event.event_ns)
         self.recoveries += 1
         self._weigh(event.event_ns, now_ns)
@@ -367,7 +368,14 @@ class Truth:
         venue = venues.get(truth.venue or "", Venue())
         truth.sequences = Sequences.load(room["sequences"], venue)
         truth.orders = Orders.load(room["orders"])
+        truth.orders.watch_numbers(truth.sequences.has_hole)
+        truth.orders.set_fills_only(fills_only=venue.drop_copy == "fills_only")
         return truth
+
+
+def _names_something(event: Attestation) -> bool:
+    named = event.orders_not_working or event.orders_adopted or event.channels_retired
+    return event.from_seq is not None or bool(named)
 
 
 _PLAIN: Final = (

@@ -136,6 +136,10 @@ CONSEQUENCES: Final[dict[NoticeKind, Consequence]] = {
         "One message names two orders that cannot be one (R22). Each keeps what it has; check the"
         " adapter's ids."
     ),
+    "leaves_contradicts": _tell(
+        "A source says that nothing is open of an order that it shows alive (R35): open quantity is"
+        " what is not executed. Check the adapter's LeavesQty."
+    ),
     "mass_cancel_incomplete": _tell(
         "A mass-cancel report names fewer orders than it counts (R33): none is taken as cancelled."
     ),

@@ -153,6 +153,13 @@ class Attestation(Envelope, tag="attestation", frozen=True, kw_only=True):
         tuple[Text, ...],
         says("Ids of orders vouched to be not working in either view."),
     ] = ()
+    orders_adopted: Annotated[
+        tuple[Text, ...],
+        says(
+            "Ids of orders that drop copy alone tells of (placed by hand, say), vouched to be"
+            " ours: from here on what drop copy says of them holds in both views."
+        ),
+    ] = ()
     channels_retired: Annotated[
         tuple[Text, ...],
         says("Drop-copy channels that are gone: no longer required until they are heard again."),

@@ -14,6 +14,7 @@ from reconverge.core.orders.identity import STATUS
 from reconverge.core.orders.index import Order
 from reconverge.core.orders.reported import tell
 from reconverge.core.orders.snapshots import Snapshot
+from reconverge.core.orders.states import Word
 from reconverge.core.orders.table import SNAPSHOT_ROW
 from reconverge.core.orders.view import View
 
@@ -53,7 +54,7 @@ def _conclude(book: Book, snapshot: Snapshot | None, now_ns: int) -> None:
     for order in book.index.live():
         if snapshot.symbol in {None, order.tally.symbol}:
             if order not in snapshot.spared:
-                _end(book, order, snapshot.channel, "absent", now_ns)
+                _absent(book, order, snapshot.channel, now_ns)
             if snapshot.channel is None and order.requests:
                 _lost(book, order, snapshot, now_ns)
     if snapshot.channel is None:
@@ -89,7 +90,7 @@ def _accept_executed(book: Book, order: Order, behind: View, ahead: View, now_ns
     if behind.cum < ahead.cum and not behind.open and not ahead.open:
         was = order.figures()
         behind.cum = ahead.cum
-        book.counts.moved(order, was, now_ns)
+        book.moved(order, was, now_ns)
 
 
 def _lost(book: Book, order: Order, snapshot: Snapshot, now_ns: int) -> None:
@@ -97,20 +98,19 @@ def _lost(book: Book, order: Order, snapshot: Snapshot, now_ns: int) -> None:
     rest = tuple(r for r in order.requests if not snapshot.shows_lost(r))
     if len(rest) < len(order.requests):
         was = order.figures()
-        if order.entry.state == "sent" and not any(r.kind == "new" for r in rest):
-            order.entry.end("absent")
+        if not any(r.kind == "new" for r in rest):
+            order.entry.say(Word.LOST)
         book.requests.keep(order, rest)
-        book.counts.moved(order, was, now_ns)
+        book.moved(order, was, now_ns)
 
 
-def _end(book: Book, order: Order, channel: str | None, reason: str, now_ns: int) -> None:
+def _absent(book: Book, order: Order, channel: str | None, now_ns: int) -> None:
     """The order does not work: in both views, or only in the venue's if drop copy says so."""
     was = order.figures()
-    views = (order.entry, order.venue) if channel is None else (order.venue,)
-    for view in views:
-        if view.open:
-            view.end(reason)
-    book.counts.moved(order, was, now_ns)
+    if channel is None:
+        order.entry.say(Word.ABSENT)
+    order.venue.say(Word.ABSENT)
+    book.moved(order, was, now_ns)
 
 
 def mass_cancel_report(book: Book, event: events.MassCancelReport, now_ns: int) -> None:
@@ -131,10 +131,9 @@ def _mass_canceled(book: Book, order: Order, channel: str | None, mark: int, now
     if not view.is_past(mark):
         was = order.figures()
         view.heard(mark, last_word=False)
-        if view.open:
-            view.end("mass_canceled")
+        view.say(Word.MASS_CANCELED)
         book.spare(order)
-        book.counts.moved(order, was, now_ns)
+        book.moved(order, was, now_ns)
 
 
 def attested(book: Book, order_ids: Iterable[str], now_ns: int) -> None:
@@ -148,14 +147,27 @@ def attested(book: Book, order_ids: Iterable[str], now_ns: int) -> None:
         executed = order.executed
         for view in (order.entry, order.venue):
             view.cum = executed
-            if view.open or view.state == "sent":
-                view.end("attested")
+            view.say(Word.ATTESTED)
         book.requests.keep(order, ())
-        book.counts.moved(order, was, now_ns)
+        book.moved(order, was, now_ns)
+
+
+def adopt(book: Book, order_ids: Iterable[str], now_ns: int) -> None:
+    """An operator vouches that orders which drop copy alone tells of are ours (R17)."""
+    for any_id in order_ids:
+        order = book.index.get(any_id)
+        if order is None:
+            book.odd("unknown_order_attested", any_id, "no order goes by this id")
+            continue
+        was = order.figures()
+        book.index.adopted[order] = None
+        book.requests.keep(order, ())
+        book.moved(order, was, now_ns)
 
 
 def logon(book: Book, event: events.Logon, _now_ns: int) -> None:
     """The session connected: what was sent before, was sent on an earlier connection."""
+    book.contradicting.pop(event.channel, None)
     if event.reset_numbers:
         book.marks.restart(event.channel)
         if event.channel is None:

@@ -6,7 +6,8 @@ from reconverge.core.findings import Finding
 from reconverge.core.messages.events import OrderReport, StreamEvent
 from reconverge.core.orders.counts import Counts
 from reconverge.core.orders.index import Index, Order, real_id, real_order_id
-from reconverge.core.orders.table import EXEC_ROWS, FINAL, ExecRow
+from reconverge.core.orders.states import FINAL
+from reconverge.core.orders.table import EXEC_ROWS, ExecRow
 from reconverge.core.orders.view import NUMBER_MAX, SOURCE_SHIFT, UNNUMBERED
 
 ORDERS_MAX: Final = 2_000_000

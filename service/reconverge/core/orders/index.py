@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from reconverge.core.orders.doubt import NEVER, Doubt
 from reconverge.core.orders.similarity import Part, Tally
-from reconverge.core.orders.table import FINAL
+from reconverge.core.orders.states import FINAL, ViewState, Word
 from reconverge.core.orders.view import View, is_older
 
 PLACEHOLDERS: Final = frozenset({"NONE", "UNKNOWN", "N/A", "NA", "[N/A]", "NULL", "-", "?"})
@@ -164,7 +164,7 @@ def real_order_id(text: str | None) -> str | None:
 class Index:
     """The records of one session, by every id they go by."""
 
-    __slots__ = ("alive", "by_cl_ord_id", "by_order_id", "over", "rank")
+    __slots__ = ("adopted", "alive", "by_cl_ord_id", "by_order_id", "over", "rank")
 
     def __init__(self) -> None:
         self.by_order_id: dict[str, Order] = {}
@@ -173,6 +173,9 @@ class Index:
         """Orders with something open or in flight, or of which nothing has been said yet."""
         self.over: OrderedDict[Order, int] = OrderedDict()
         """Orders with nothing open and nothing in flight, and since when; the longest so first."""
+        self.adopted: dict[Order, None] = {}
+        """Orders that drop copy alone tells of, and an operator vouched to be ours: both views say
+        what the venue's says (R17)."""
         self.rank = 0
         """Records ever made."""
 
@@ -221,7 +224,7 @@ class Index:
         order.cl_ord_ids = (*ids[:at], cl_ord_id, *ids[at:])
         self.by_cl_ord_id[cl_ord_id] = order
         for view in (order.entry, order.venue):
-            if view.leg >= at and view.state != "unknown":
+            if view.leg >= at and view.state is not ViewState.UNKNOWN:
                 view.leg += 1
         if len(order.cl_ord_ids) > IDS_MAX:
             self._drop_oldest(order)
@@ -230,7 +233,7 @@ class Index:
         """Forget the oldest client id that is neither in force nor of a request in flight."""
         ids = order.cl_ord_ids
         views = (order.entry, order.venue)
-        needed = {ids[view.leg] for view in views if view.state != "unknown"}
+        needed = {ids[view.leg] for view in views if view.state is not ViewState.UNKNOWN}
         needed.update(request.cl_ord_id for request in order.requests)
         at = next(i for i, cl_ord_id in enumerate(ids) if cl_ord_id not in needed)
         _unname(self.by_cl_ord_id, ids[at], order)
@@ -240,6 +243,7 @@ class Index:
 
     def forget(self, order: Order) -> None:
         """Drop a record and its ids, but not an id that another record took over."""
+        self.adopted.pop(order, None)
         for cl_ord_id in order.cl_ord_ids:
             _unname(self.by_cl_ord_id, cl_ord_id, order)
         for order_id in order.order_ids():
@@ -260,6 +264,7 @@ class Index:
                 self.by_order_id[order_id] = kept
         self.alive.pop(other, None)
         self.over.pop(other, None)
+        self.adopted.pop(other, None)
         for view, leg in zip(views, legs, strict=True):
             view.leg = max(kept.position(leg), 0)
         kept.parent_id = kept.parent_id or other.parent_id
@@ -268,7 +273,7 @@ class Index:
         kept.submitted = kept.submitted or other.submitted
         for request in other.requests:
             request.order = kept
-        kept.requests += other.requests
+        kept.requests, other.requests = kept.requests + other.requests, ()
         kept.entry = _merged(kept.entry, other.entry)
         kept.venue = _merged(kept.venue, other.venue)
 
@@ -286,14 +291,14 @@ def _merged(one: View, two: View) -> View:
     word, of equal ones the later number (R10), else the first record's. An end for good beats an
     open quantity, and executions are those of both.
     """
-    if two.state == "unknown":
+    if two.state is ViewState.UNKNOWN:
         return one
-    if one.state == "unknown":
+    if one.state is ViewState.UNKNOWN:
         return two
     is_later = two.cum > one.cum or (two.cum == one.cum and is_older(one.mark, two.mark))
     later, earlier = (two, one) if is_later else (one, two)
     if earlier.state in FINAL:
-        later.end(earlier.state)
+        later.say(Word(earlier.state))
     fills = later.fills or {}
     for exec_id, booked in (earlier.fills or {}).items():
         if exec_id not in fills:

@@ -5,7 +5,8 @@ from typing import Final
 from reconverge.core.messages.events import OrderReport
 from reconverge.core.orders.identity import NEW
 from reconverge.core.orders.index import Order
-from reconverge.core.orders.table import EXEC_ROWS, FINAL, ExecRow
+from reconverge.core.orders.states import Word
+from reconverge.core.orders.table import EXEC_ROWS, ExecRow
 from reconverge.core.orders.view import FORMER, NEXT, View, ending
 
 REPLACED: Final = EXEC_ROWS["replaced"]
@@ -25,8 +26,7 @@ def leg_of(order: Order, view: View, other: View, report: OrderReport, row: Exec
         return 0
     if at > view.leg and row.names == "order" and _confirms(order, other, report, row, at):
         view.leg = at
-        if view.state in FINAL:
-            view.state = "sent"  # what ended was the leg before
+        view.say(Word.LATER_LEG)
         return NEXT
     if at > view.leg and ending(report, row) is not None:
         view.leg = at  # whatever it was called, this is what ended: no word on it comes after

@@ -24,6 +24,7 @@ from reconverge.core.orders.identity import ORDERS_MAX
 from reconverge.core.orders.index import Order
 from reconverge.core.orders.similarity import Tally
 from reconverge.core.orders.snapshots import Snapshot
+from reconverge.core.orders.view import Missing
 
 
 class Orders:
@@ -38,6 +39,14 @@ class Orders:
         """Counters over the whole session."""
         self.findings: list[Finding] = self.book.findings
         """What was odd; the session takes them away."""
+
+    def watch_numbers(self, missing: Missing) -> None:
+        """Who knows whether numbers of a source are missing: a bust may be lost in a hole (R38)."""
+        self.book.missing = missing
+
+    def set_fills_only(self, *, fills_only: bool) -> None:
+        """Whether drop copy tells executions and nothing else (R31): from the next event on."""
+        self.book.fills_only = fills_only
 
     def apply(self, event: StreamEvent, now_ns: int) -> None:
         """Account for one event; those that say nothing of orders are ignored.
@@ -148,6 +157,12 @@ class Orders:
     def attested(self, order_ids: Iterable[str], now_ns: int) -> None:
         """An operator vouches that these orders work in neither view (R17)."""
         concluded.attested(self.book, order_ids, now_ns)
+
+    def adopt(self, order_ids: Iterable[str], now_ns: int) -> None:
+        """An operator vouches that orders which drop copy alone tells of are ours (R17): from here
+        on both views say what drop copy says of them.
+        """
+        concluded.adopt(self.book, order_ids, now_ns)
 
     def excuse_drop_copy(self, told_by_ns: int, now_ns: int) -> None:
         """Drop copy has a hole, now proven harmless, in which words told by then may be (R17)."""

@@ -9,7 +9,7 @@ from reconverge.core.orders.book import Book
 from reconverge.core.orders.index import Order
 from reconverge.core.orders.legs import leg_of
 from reconverge.core.orders.requests import sent_key
-from reconverge.core.orders.table import EXEC_ROWS, ExecRow
+from reconverge.core.orders.table import EXEC_ROWS, MESSAGE_ROWS, ExecRow
 from reconverge.core.orders.view import take
 
 _REJECTED: Final = EXEC_ROWS["rejected"]
@@ -18,7 +18,11 @@ _REJECTED: Final = EXEC_ROWS["rejected"]
 def cancel_reject(book: Book, event: events.CancelReject, now_ns: int) -> None:
     """The order is as it was (R27). Its OrdStatus is ignored: fills already carry it."""
     request = book.requests.find(event.cl_ord_id)
-    if request is not None and event.channel is None:
+    if event.channel is not None:
+        return
+    if request is None:
+        book.requests.refused_early(event.cl_ord_id, now_ns, unheard=False)
+    else:
         book.answer(request, now_ns)
 
 
@@ -27,8 +31,12 @@ def request_reject(book: Book, event: events.RequestReject, now_ns: int) -> None
     request = book.requests.find(event.ref_id)
     if request is None and event.ref_seq is not None:
         request = book.requests.by_number.get(sent_key(event.segment, event.ref_seq))
-    if request is not None and event.channel is None:
-        book.answer(request, now_ns, "rejected")
+    if event.channel is not None:
+        return
+    if request is None:
+        book.requests.refused_early(event.ref_id, now_ns, unheard=True)
+    else:
+        book.answer(request, now_ns, MESSAGE_ROWS["request_reject"].word)
 
 
 def not_applied(book: Book, event: events.NotApplied, now_ns: int) -> None:
@@ -37,7 +45,7 @@ def not_applied(book: Book, event: events.NotApplied, now_ns: int) -> None:
     for key, request in list(book.requests.by_number.items()):
         segment, number = (None, key) if isinstance(key, int) else key
         if segment == event.segment and number in numbers:
-            book.answer(request, now_ns, "not_applied")
+            book.answer(request, now_ns, MESSAGE_ROWS["not_applied"].word)
 
 
 def execution_report(book: Book, report: ExecutionReport, now_ns: int) -> None:
@@ -80,15 +88,29 @@ def tell(
     chained = len(order.cl_ord_ids) > 1 or order.former_ids
     leg = leg_of(order, view, other, report, row) if chained else 0
     mark = book.marks.mark(report)
-    current = take(view, report, row, mark, other.qty, leg)
+    current = take(view, report, row, mark, other.qty, leg, book.missing)
     if current and row.quantities and report.price is not None and nanos(report.price):
         order.price, order.limited = abs(nanos(report.price)), True
     elif not order.limited and isinstance(report, ExecutionReport) and report.last_px:
         order.price = abs(nanos(report.last_px)) or order.price
+    if view.open and report.leaves_qty is not None and current and not nanos(report.leaves_qty):
+        _contradicts(book, order, report)
+    if not venue and book.index.adopted:
+        book.index.adopted.pop(order, None)  # order entry speaks of it by itself
     if order.requests and not venue:
         book.requests.answered(order, report, row)
     if view.cum != cum_was:
         book.counts.executed(order, max(cum_was, other.cum))
     if book.snapshots.open:
         book.spare(order)
-    book.counts.moved(order, was, now_ns)
+    book.moved(order, was, now_ns)
+
+
+def _contradicts(book: Book, order: Order, report: OrderReport) -> None:
+    """A source says that nothing is open of an order that it shows alive (R35): told once, until it
+    connects again.
+    """
+    if report.channel not in book.contradicting:
+        book.contradicting[report.channel] = None
+        detail = f"{report.channel or 'entry'}: nothing open, and {report.ord_status}"
+        book.odd("leaves_contradicts", order.name, detail)

@@ -4,26 +4,27 @@ What is in flight is never guessed: a request leaves by the venue's answer, by i
 request never reached it, by a snapshot that shows it lost, or by an operator's attestation.
 """
 
+from typing import Final
+
 from reconverge.core.messages.events import MassCancelRequest, OrderReport, StreamEvent
 from reconverge.core.orders.counts import Counts
 from reconverge.core.orders.doubt import UNANSWERED
 from reconverge.core.orders.index import Index, Order, Request, RequestKind, SentKey
-from reconverge.core.orders.table import FINAL, ExecRow
+from reconverge.core.orders.states import FINAL
+from reconverge.core.orders.table import ExecRow
 from reconverge.core.orders.view import View
+
+EARLY_MAX: Final = 256
+"""Refusals remembered of requests not seen yet. Streams of one session are milliseconds apart."""
 
 
 class Requests:
     """The requests in flight of one session."""
 
     __slots__ = (
-        "_counts",
-        "_index",
-        "by_number",
-        "connection",
-        "failure",
-        "mass_cancels",
+        "_counts", "_index", "by_number", "connection", "early", "failure", "mass_cancels",
         "waiting",
-    )
+    )  # fmt: skip
 
     def __init__(self, index: Index, counts: Counts) -> None:
         self._index = index
@@ -36,6 +37,9 @@ class Requests:
         """Mass cancels: requests about no order in particular."""
         self.waiting: dict[Request, None] = {}
         """All that have no answer and were not acknowledged as pending, oldest first."""
+        self.early: dict[str, tuple[bool, int]] = {}
+        """Refusals of requests not seen yet, by the request's id: whether it never reached the
+        book, and when the refusal came."""
         self.failure: dict[Request, None] = {}
         """Those that waited at the last hard failure and still do."""
 
@@ -105,6 +109,20 @@ class Requests:
         self.waiting.pop(request, None)
         self.failure.pop(request, None)
         return waited
+
+    def refused_early(self, cl_ord_id: str | None, now_ns: int, *, unheard: bool) -> None:
+        """A refusal came of a request that is not known here: it may be seen yet (R5)."""
+        if cl_ord_id is not None:
+            self.early[cl_ord_id] = (unheard, now_ns)
+            if len(self.early) > EARLY_MAX:
+                del self.early[next(iter(self.early))]
+
+    def early_answer(self, cl_ord_id: str, event: StreamEvent) -> bool | None:
+        """The refusal that came before its request: whether it never reached the book; None for no
+        such refusal. One that came before the request was sent is of another (R14).
+        """
+        found = self.early.pop(cl_ord_id, None)
+        return None if found is None or found[1] < event.event_ns else found[0]
 
     def mark_failure(self) -> None:
         """A hard failure: what waits now is what recovery must account for."""

@@ -3,10 +3,11 @@
 from typing import Final
 
 from reconverge.core.messages import events
+from reconverge.core.messages.events import StreamEvent
 from reconverge.core.messages.units import nanos
 from reconverge.core.orders.book import Book
 from reconverge.core.orders.index import Order, RequestKind, real_order_id
-from reconverge.core.orders.table import FINAL
+from reconverge.core.orders.states import FINAL, ViewState, Word
 
 REQUESTS_MAX: Final = 32
 """Requests in flight followed for one order. A router that sends more does not wait for answers at
@@ -44,7 +45,8 @@ def unmodelled_request(book: Book, event: events.UnmodelledRequest, now_ns: int)
 
 def mass_cancel_request(book: Book, event: events.MassCancelRequest, now_ns: int) -> None:
     """A mass cancel is in flight, for no order in particular."""
-    if event.cl_ord_id not in book.requests.mass_cancels:
+    early = book.requests.early_answer(event.cl_ord_id, event)
+    if event.cl_ord_id not in book.requests.mass_cancels and early is None:
         book.requests.send_mass_cancel(event, now_ns)
 
 
@@ -59,9 +61,9 @@ def _submit(
     cl_ord_id = event.cl_ord_id
     order = book.index.by_cl_ord_id.get(cl_ord_id)
     if order is not None:
-        if (event.poss_dup or event.poss_resend) and order.entry.state != "unknown":
+        if (event.poss_dup or event.poss_resend) and order.entry.state is not ViewState.UNKNOWN:
             return
-        if _may_return(order):
+        if _may_return(order) and not _is_answered(book, order, event):
             order = None
         elif order.submitted:
             book.odd("duplicate_client_id", order.name, "another new order carries it")
@@ -73,15 +75,29 @@ def _submit(
         book.counts.learn_symbol(order, symbol)
     was = order.figures()
     order.submitted = True
-    entry = order.entry
-    if entry.state == "unknown":
-        entry.state = "sent"
-        entry.qty = qty
-        book.requests.send("new", cl_ord_id, order, qty, event, now_ns)
+    if order.entry.state is ViewState.UNKNOWN:
+        _leave(book, order, event, qty, now_ns)
     if isinstance(event, events.NewOrder):
         _describe(book, order, event)
     book.spare(order)
-    book.counts.moved(order, was, now_ns)
+    book.moved(order, was, now_ns)
+
+
+def _leave(
+    book: Book,
+    order: Order,
+    event: events.NewOrder | events.UnmodelledRequest,
+    qty: int,
+    now_ns: int,
+) -> None:
+    """An order of which nothing was heard is in flight, unless it was refused already (R5)."""
+    unheard = book.requests.early_answer(event.cl_ord_id, event)
+    order.entry.say(Word.SENT)
+    order.entry.qty = qty
+    if unheard is None:
+        book.requests.send("new", event.cl_ord_id, order, qty, event, now_ns)
+    elif unheard:
+        order.entry.say(Word.REFUSED)
 
 
 def _describe(book: Book, order: Order, event: events.NewOrder) -> None:
@@ -127,10 +143,19 @@ def _change(
     book.index.name_client(order, event.orig_cl_ord_id or "")
     book.index.name_client(order, event.cl_ord_id)
     was = order.figures()
-    if order.entry.state not in FINAL:
+    early = book.requests.early_answer(event.cl_ord_id, event)
+    if order.entry.state not in FINAL and early is None:
         book.requests.send(kind, event.cl_ord_id, order, qty, event, now_ns)
     book.spare(order)
-    book.counts.moved(order, was, now_ns)
+    book.moved(order, was, now_ns)
+
+
+def _is_answered(book: Book, order: Order, event: StreamEvent) -> bool:
+    """Is an order that ended, whose request was never seen, the answer to this one (R5)?
+
+    It is if it ended no earlier than the request was sent, whatever the order of equal times.
+    """
+    return not order.submitted and event.event_ns <= book.index.over.get(order, -1)
 
 
 def _may_return(order: Order) -> bool:

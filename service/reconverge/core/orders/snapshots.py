@@ -16,8 +16,10 @@ from reconverge.core.messages.events import (
 )
 from reconverge.core.messages.units import nanos
 from reconverge.core.orders.index import Order, Request
-from reconverge.core.orders.table import PENDING
+from reconverge.core.orders.states import ViewState
 
+PENDING: Final = frozenset({"pending_new", "pending_cancel", "pending_replace"})
+"""Statuses that say that a request is pending at the venue."""
 UNDER_WAY_MAX: Final = 16
 """Reports collected at once, of each kind. Venues allow one or two; the oldest is given up."""
 UNDER_WAY_NS: Final = 1_000_000_000
@@ -119,7 +121,7 @@ class Snapshots:
         moment ago may have been sent after the row, and overtaken it.
         """
         entry, venue = order.entry, order.venue
-        if venue.state == "unknown":
+        if venue.state is ViewState.UNKNOWN:
             return False
         snapshot = self.open.get((row.channel, row.request_id))
         if row.poss_dup and (snapshot is None or order in snapshot.spared):

@@ -12,6 +12,7 @@ from reconverge.core.orders.doubt import ENTRY_LACKS, Doubt, Word
 from reconverge.core.orders.index import Index, Order, Request
 from reconverge.core.orders.requests import Requests, mass_cancel_order
 from reconverge.core.orders.snapshots import Snapshot, Snapshots
+from reconverge.core.orders.states import ViewState
 from reconverge.core.orders.view import View
 
 ORDERS_PER_ROW: Final = 200
@@ -33,6 +34,7 @@ def dump(book: Book) -> Iterator[list[Any]]:
     yield from _parts("others", _other_rows(found))
     yield from _parts("over", ([places[order], at_ns] for order, at_ns in book.index.over.items()))
     yield from _parts("doubts", _doubt_rows(found))
+    yield from _parts("adopted", ([places[order]] for order in book.index.adopted))
     yield from _parts("owners", _owner_rows(found, places, book.index))
     executed = book.counts.parent_executed.items()
     yield from _parts("parents", ([parent_id, *_numbers(cum)] for parent_id, cum in executed))
@@ -132,7 +134,7 @@ def _load_orders(items: list[list[Any]], found: list[Order], book: Book) -> None
 def _views(columns: list[list[Any]]) -> list[View]:
     """Quantities may be text: ``_numbers``."""
     return [
-        View(state, mark, leg, int(open_qty), int(qty), int(cum), int(booked))
+        View(ViewState(state), mark, leg, int(open_qty), int(qty), int(cum), int(booked))
         for state, mark, leg, open_qty, qty, cum, booked in zip(*columns, strict=True)
     ]
 
@@ -206,6 +208,11 @@ def _load_doubts(items: list[Any], found: list[Order], _book: Book) -> None:
         if doubt is not None:
             owed = doubt.entry_lacks if kind == ENTRY_LACKS else doubt.copy_lacks
             owed.append(Word(at_ns, fact, int(level)))
+
+
+def _load_adopted(items: list[Any], found: list[Order], book: Book) -> None:
+    for (place,) in items:
+        book.index.adopted[found[place]] = None
 
 
 def _load_over(items: list[Any], found: list[Order], book: Book) -> None:
@@ -282,6 +289,8 @@ def _session(book: Book) -> list[Any]:
             for key, s in snapshots.open.items()
         ],
         list(snapshots.mass_cancels), doubts.covered_ns, book.counts.copy_heard,
+        [[any_id, *answer] for any_id, answer in requests.early.items()],
+        list(book.contradicting),
     ]  # fmt: skip
 
 
@@ -290,6 +299,9 @@ def _load_session(items: list[Any], _found: list[Order], book: Book) -> None:
     book.index.rank, settled_ns, requests.connection, marks.count = items[:4]
     book.counts.doubts.settled_ns = settled_ns
     book.counts.doubts.covered_ns, book.counts.copy_heard = items[8:10]
+    for any_id, unheard, at_ns in items[10]:
+        requests.early[any_id] = (unheard, at_ns)
+    book.contradicting.update(dict.fromkeys(items[11]))
     for key, base in items[4]:
         marks.bases[tuple(key) if isinstance(key, list) else key] = base
     for fields in items[5]:
@@ -309,6 +321,7 @@ def _load_session(items: list[Any], _found: list[Order], book: Book) -> None:
 
 _LOADERS: Final[dict[str, Callable[[Any, list[Order], Book], None]]] = {
     "session": _load_session, "orders": _load_orders, "fills": _load_fills,
-    "others": _load_others, "doubts": _load_doubts, "over": _load_over, "owners": _load_owners,
-    "parents": _load_parents, "spared": _load_spared, "affected": _load_affected,
+    "others": _load_others, "doubts": _load_doubts, "adopted": _load_adopted, "over": _load_over,
+    "owners": _load_owners, "parents": _load_parents, "spared": _load_spared,
+    "affected": _load_affected,
 }  # fmt: skip

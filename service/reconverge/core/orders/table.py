@@ -1,17 +1,19 @@
-"""Which message moves which view of an order, and how: published data.
+"""Which message says which word to which view of an order: data that the code acts on.
 
-The core acts by ``EXEC_ROWS``; docs/orders.md prints both tables, so neither can drift from the
-other. Nothing else lives here: no state, and no code but the printing.
+docs/orders.md prints both tables. What a word does to a view is in ``states``.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from reconverge.core.messages.events import ExecType, OrdStatus
+from reconverge.core.orders.states import Word
 
 Booking = Literal["fill", "bust", "correct"]
 Newer = Literal["no", "yes", "newer"]
+Lowers = Literal["no", "yes", "hole", "bust"]
 Leg = Literal["order", "request"]
+Views = Literal["none", "entry", "own", "told", "both"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,17 +26,18 @@ class ExecRow:
     """What happens to booked executions (R23-R25)."""
     quantities: bool = True
     """Order quantity and price in it are in force; a pending replace's may be those asked for."""
-    ends: str | None = None
-    """How the order ends by it. An active status and something open show that it ended a request,
-    or a part, and not the order."""
+    ends: Word | None = None
+    """What it says of the order's end. An active status and something open show that it ended a
+    request, or a part, and not the order."""
     ends_with_leaves: bool = False
     """It ends the order even so (R28)."""
     reopens: Newer = "no"
     """May an order that ended for good work again by it? ``newer``: if its number shows that it is
     later than what ended the order."""
-    lowers: Newer = "newer"
-    """Does a CumQty below what is known show that a bust was lost, or is it stale? ``newer`` as
-    above."""
+    lowers: Lowers = "hole"
+    """Does a CumQty below what is known show that a bust was lost, or is it stale (R38)? ``hole``:
+    if it is numbered later than the last word, and numbers between the two are missing. ``bust``:
+    then, and if more is booked than was executed."""
     names: Leg = "order"
     """What its client order id names: the order, or a request about ``orig_cl_ord_id``'s (R30)."""
     answers_new: bool = True
@@ -47,7 +50,7 @@ EXEC_ROWS: Final[dict[ExecType, ExecRow]] = {
     ),
     "new": ExecRow("Accepted."),
     "trade": ExecRow(
-        "Booked once per execution id; all else in it applies every time.", "fill", lowers="no"
+        "Booked once per execution id; all else in it applies every time.", "fill", lowers="bust"
     ),
     "trade_cancel": ExecRow(
         "Unbooks the execution it refers to, once.", "bust", reopens="yes", lowers="no"
@@ -66,22 +69,22 @@ EXEC_ROWS: Final[dict[ExecType, ExecRow]] = {
     "replaced": ExecRow("The new id and quantity are in force.", reopens="yes"),
     "restated": ExecRow("The venue changed quantity or price by itself (R28).", reopens="yes"),
     "canceled": ExecRow(
-        "Asked for or not (R26).", quantities=False, ends="canceled", names="request"
+        "Asked for or not (R26).", quantities=False, ends=Word.CANCELED, names="request"
     ),
     "expired": ExecRow(
-        "Its time in force ran out.", quantities=False, ends="expired", names="request"
+        "Its time in force ran out.", quantities=False, ends=Word.EXPIRED, names="request"
     ),
     "rejected": ExecRow(
         "Of a request if it names a former id too (R27).",
-        quantities=False, ends="rejected", names="request",
+        quantities=False, ends=Word.REJECTED, names="request",
     ),
     "done_for_day": ExecRow(
         "Open quantity that cannot execute (R28). A later report may wake it.",
-        quantities=False, ends="done_for_day", ends_with_leaves=True,
+        quantities=False, ends=Word.DONE_FOR_DAY, ends_with_leaves=True,
     ),
     "calculated": ExecRow(
         "Complete for the day. A later report may wake it.",
-        quantities=False, ends="calculated", ends_with_leaves=True,
+        quantities=False, ends=Word.CALCULATED, ends_with_leaves=True,
     ),
     "suspended": ExecRow("Open and not ended: it still works."),
     "stopped": ExecRow("Guaranteed, not executed: it still works."),
@@ -100,86 +103,48 @@ SNAPSHOT_ROW: Final = ExecRow(
 """What was received before the snapshot began was sent before it began. Rows on orders heard of
 since are taken as ``order_status``."""
 
-INACTIVE: Final[frozenset[OrdStatus]] = frozenset(
-    {"canceled", "expired", "rejected", "done_for_day", "calculated"}
-)
+INACTIVE: Final[dict[OrdStatus, Word]] = {
+    "canceled": Word.CANCELED, "expired": Word.EXPIRED, "rejected": Word.REJECTED,
+    "done_for_day": Word.DONE_FOR_DAY, "calculated": Word.CALCULATED,
+}  # fmt: skip
 """Statuses in which an order is not active, whatever open quantity the report states: the
 definition of FIX LeavesQty (151) lets it state one."""
-
-PENDING: Final[frozenset[OrdStatus]] = frozenset(
-    {"pending_new", "pending_cancel", "pending_replace"}
-)
-"""Statuses that say that a request is pending at the venue: it waits, and is no doubt (R41)."""
-
-FINAL: Final = frozenset({"filled", "canceled", "expired", "rejected"})
-"""Ends that the venue said of this order, for good. The others are lifted by any later report that
-shows the order working: done for day wakes up, absence and attestation are inferences."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
-    """What a message other than an execution report does."""
+    """What a message other than an execution report says, and to which views."""
 
-    message: str
-    """The event's type."""
-    entry: str
-    """To the entry view; empty for nothing."""
-    venue: str
-    """To the venue view; empty for nothing."""
-    in_flight: str = ""
-    """To requests in flight; empty for nothing."""
-    rules: str = ""
+    word: Word | None
+    """What it says of each order that it is about; None: nothing of its state."""
+    views: Views
+    """Which views it tells. ``told``: both on order entry, the venue's on drop copy."""
+    in_flight: str
+    """What becomes of requests in flight, for the reader; empty for nothing."""
+    rules: str
 
 
-MESSAGE_ROWS: Final = (
-    MessageRow("new_order", "known as sent; not working until answered", "", "begins", "R29"),
-    MessageRow("replace_request", "", "", "begins", "R21"),
-    MessageRow("cancel_request", "", "", "begins", "R30"),
-    MessageRow("mass_cancel_request", "", "", "begins, for no order in particular"),
-    MessageRow(
-        "unmodelled_request",
-        "as a new order or a replace, of unknown quantity",
-        "",
-        "begins",
-        "R37",
+MESSAGE_ROWS: Final[dict[str, MessageRow]] = {
+    "new_order": MessageRow(Word.SENT, "entry", "begins", "R5, R29"),
+    "replace_request": MessageRow(None, "none", "begins", "R21"),
+    "cancel_request": MessageRow(None, "none", "begins", "R30"),
+    "mass_cancel_request": MessageRow(None, "none", "begins, for no order in particular", "R37"),
+    "unmodelled_request": MessageRow(
+        Word.SENT, "entry", "begins, of unknown size; about an order, as a replace", "R37"
     ),
-    MessageRow("cancel_reject", "", "", "ends the rejected request", "R27"),
-    MessageRow(
-        "request_reject", "an order that was only sent ends", "", "ends the rejected request", "R27"
+    "cancel_reject": MessageRow(None, "none", "ends the rejected request", "R27"),
+    "request_reject": MessageRow(Word.REFUSED, "entry", "ends the rejected request", "R27"),
+    "not_applied": MessageRow(Word.NOT_APPLIED, "entry", "ends those in the range", "R16"),
+    "mass_cancel_report": MessageRow(
+        Word.MASS_CANCELED, "own", "ends the mass cancel", "R33"
     ),
-    MessageRow(
-        "not_applied", "an order that was only sent ends", "", "ends those in the range", "R16"
+    "mass_status_end": MessageRow(
+        Word.ABSENT, "told", "on order entry: ends those that it shows lost", "R17, R29, R33"
     ),
-    MessageRow(
-        "mass_cancel_report",
-        "on the entry stream: orders named end, once fragments agree in count",
-        "on drop copy: likewise",
-        "ends the mass cancel",
-        "R33",
-    ),
-    MessageRow(
-        "mass_status_row",
-        "on the entry stream: as above",
-        "as above",
-        "as an execution report, on the entry stream",
-        "R17, R29",
-    ),
-    MessageRow(
-        "mass_status_end",
-        "complete, on the entry stream: what is open and absent ends",
-        "complete: what is open and absent ends",
-        "complete, on the entry stream: those that it shows lost end",
-        "R17, R29, R33",
-    ),
-    MessageRow(
-        "attestation", "orders named end", "orders named end", "ends those of orders named", "R17"
-    ),
-    MessageRow(
-        "logon, gateway_switched", "", "", "what was sent before is of an earlier connection"
-    ),
-    MessageRow("logout, disconnect, heartbeat_missed", "", "", "", "R26, R29, R34"),
-)
-"""Every other message that concerns orders; all others are ignored."""
+    "attestation": MessageRow(Word.ATTESTED, "both", "ends those of orders named", "R17"),
+}  # fmt: skip
+"""Every other message that says something of orders; rows of snapshots are told as reports. Those
+of the session (logon, disconnect, ...) move no view (R26, R29, R34)."""
 
 
 def exec_table() -> str:
@@ -196,18 +161,27 @@ def exec_table() -> str:
 def _exec_line(name: str, row: ExecRow) -> str:
     ends = "" if row.ends is None else "always" if row.ends_with_leaves else "unless it works on"
     takes, answers = ("yes" if said else "" for said in (row.quantities, row.answers_new))
-    when = {"no": "", "yes": "yes", "newer": "if numbered later"}
-    reopens, lowers = when[row.reopens], when[row.lowers]
+    reopens = {"no": "", "yes": "yes", "newer": "if numbered later"}[row.reopens]
+    lowers = {
+        "no": "", "yes": "yes", "hole": "after a hole",
+        "bust": "after a hole, if more is booked",
+    }[row.lowers]  # fmt: skip
     cells = [name, row.books or "", takes, ends, reopens, lowers, answers, row.note]
     return f"| {' | '.join(cells)} |"
+
+
+_VIEWS: Final[dict[Views, str]] = {
+    "none": "-", "entry": "entry", "own": "that of its stream", "both": "both",
+    "told": "both on order entry, the venue's on drop copy",
+}  # fmt: skip
 
 
 def message_table() -> str:
     """The table of all other messages, for docs/orders.md."""
     rows = (
-        f"| `{row.message.replace(', ', '`, `')}` | {row.entry or '-'} | {row.venue or '-'}"
+        f"| `{message}` | {row.word or '-'} | {_VIEWS[row.views]}"
         f" | {row.in_flight or '-'} | {row.rules} |"
-        for row in MESSAGE_ROWS
+        for message, row in MESSAGE_ROWS.items()
     )
-    head = "| message | entry view | venue view | requests in flight | rules |"
+    head = "| message | word | view | requests in flight | rules |"
     return "\n".join([head, "|---|---|---|---|---|", *rows])

@@ -4,17 +4,21 @@
 type of report does is data, in ``table``.
 """
 
+from collections.abc import Callable
 from typing import Final
 
 from reconverge.core.messages.events import ExecutionReport, OrderReport
 from reconverge.core.messages.units import nanos
-from reconverge.core.orders.table import FINAL, INACTIVE, ExecRow, Newer
+from reconverge.core.orders.states import OUTCOMES, ViewState, Word
+from reconverge.core.orders.table import INACTIVE, ExecRow, Newer
 
 SOURCE_SHIFT: Final = 48
 """A mark is ``(source << SOURCE_SHIFT) + seq``: two of one source compare by number."""
 NUMBER_MAX: Final = 1 << SOURCE_SHIFT
 """Nobody has counted this far; such a number is taken as none."""
 UNNUMBERED: Final = -1
+Missing = Callable[[str | None, str | None, int, int], bool]
+"""Channel, segment and two of its numbers: was any number between them never received?"""
 FORMER: Final = -1
 """A report is of a leg that this view has seen replaced (R30)."""
 NEXT: Final = 1
@@ -34,7 +38,7 @@ class View:
 
     def __init__(  # noqa: PLR0913, PLR0917 - a stored view is taken up in one go
         self,
-        state: str = "unknown",
+        state: ViewState = ViewState.UNKNOWN,
         mark: int = UNNUMBERED,
         leg: int = 0,
         open_qty: int = 0,
@@ -43,7 +47,7 @@ class View:
         booked: int = 0,
     ) -> None:
         self.state = state
-        """``unknown``, ``sent`` (our request is all there is), ``open``, or how it ended."""
+        """Moved by ``say``; by ``mirror`` and ``follow`` where the other view tells."""
         self.mark = mark
         """Source and number of the last word on it; -1 for none, or one without a number. A later
         number of that source is newer than all that is known. A late word, which the view
@@ -54,7 +58,7 @@ class View:
         self.leg = leg
         """Place in the order's client ids of the one in force here (R21, R30)."""
         self.open = open_qty
-        """Open quantity if the order works here, else 0 (R20)."""
+        """Open quantity if the order works here, else 0 (R20): above 0 only in ``OPEN``."""
         self.qty = qty
         """Total quantity in force (R21)."""
         self.cum = cum
@@ -65,11 +69,26 @@ class View:
         self.fills: dict[str, int | str] | None = None
         """Booked quantity by execution id; 0 once busted, the successor's id once corrected."""
 
-    def end(self, reason: str) -> None:
-        """The order does not work in this view. What ended it for good first stays the reason."""
-        self.open = 0
-        if self.state not in FINAL:
-            self.state = reason
+    def say(self, word: Word) -> None:
+        """A message says this of the order: the table tells the state that follows."""
+        self.state = OUTCOMES[word][self.state]
+        if self.state is not ViewState.OPEN:
+            self.open = 0
+
+    def mirror(self, other: "View") -> None:
+        """Say the same as the other view: an order that only that one hears of (R17)."""
+        self.state, self.leg = other.state, other.leg
+        self.open, self.qty, self.cum = other.open, other.qty, other.cum
+
+    def follow(self, entry: "View") -> None:
+        """Of a drop copy that tells fills only, all but the executions is as order entry says it
+        (R31).
+        """
+        if entry.state in {ViewState.UNKNOWN, ViewState.SENT}:
+            return
+        self.open = max(entry.open + entry.cum - self.cum, 0)
+        self.state = ViewState.OPEN if self.open else entry.state
+        self.qty, self.leg = entry.qty, entry.leg
 
     def is_past(self, mark: int) -> bool:
         """Was a message heard that the same source numbered later (R10)?"""
@@ -92,7 +111,7 @@ class View:
         if self.qty and self.open > self.qty - self.cum:
             self.open = max(self.qty - self.cum, 0)
             if not self.open:
-                self.end("filled")
+                self.say(Word.ADDS_UP)
 
 
 def is_older(mark: int, than: int) -> bool:
@@ -100,19 +119,21 @@ def is_older(mark: int, than: int) -> bool:
     return mark < than and not (mark ^ than) >> SOURCE_SHIFT
 
 
-def take(  # noqa: C901, PLR0912 - one report, read top to bottom
+def take(  # noqa: C901, PLR0912, PLR0913, PLR0917 - one report, read top to bottom
     view: View,
     report: OrderReport,
     row: ExecRow,
     mark: int,
     qty_elsewhere: int,
     leg: int,
+    missing: Missing,
 ) -> bool:
     """Apply a report to a view. True when it is the newest word on the leg in force.
 
     ``leg``: the leg that it is of, as ``FORMER``, 0 for the one in force, or ``NEXT``. A first word
     on the next leg is its newest, whatever was said of the former one meanwhile (R30).
     ``qty_elsewhere``: the order's quantity as the other side knows it, for reports that state none.
+    ``missing``: whether numbers between two of a source were never received.
     """
     before = view.mark
     comparable = not (mark ^ before) >> SOURCE_SHIFT
@@ -129,10 +150,10 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     if cum > view.cum:
         view.cum = cum
     elif 0 <= cum < view.cum:
-        if view.booked <= view.cum and not _said(row.lowers, newer=newer):  # stale
-            reason = ending(report, row)
-            if reason is not None and current:
-                view.end(reason)
+        if not _lowers(view, report, row, missing, newer=newer):  # stale
+            word = ending(report, row)
+            if word is not None and current:
+                view.say(word)
             current = False
         else:  # this is after a bust that has not come: the present state, or more is booked
             view.cum = view.booked = cum
@@ -154,41 +175,53 @@ def take(  # noqa: C901, PLR0912 - one report, read top to bottom
     return current
 
 
-def ending(report: OrderReport, row: ExecRow) -> str | None:
-    """How the order ends by this report; None if it does not (R20, R28)."""
-    if report.ord_status in INACTIVE:
-        return row.ends or report.ord_status
+def ending(report: OrderReport, row: ExecRow) -> Word | None:
+    """What this report says of the order's end; None if nothing (R20, R28)."""
+    word = INACTIVE.get(report.ord_status)
+    if word is not None:
+        return row.ends or word
     stated = report.leaves_qty
     works_on = not row.ends_with_leaves and stated is not None and nanos(stated) > 0
     return None if works_on else row.ends
 
 
+def _lowers(
+    view: View, report: OrderReport, row: ExecRow, missing: Missing, *, newer: bool
+) -> bool:
+    """Does a CumQty below what is known stand? An older or repeated report lowers nothing (R38)."""
+    if row.lowers in {"yes", "no"}:
+        return row.lowers == "yes" or view.booked > view.cum
+    seq = report.seq
+    if not newer or seq is None or (row.lowers == "bust" and view.booked <= view.cum):
+        return False
+    return missing(report.channel, report.segment, view.mark & (NUMBER_MAX - 1), seq)
+
+
 def _set_open(view: View, report: OrderReport, row: ExecRow, *, newer: bool) -> bool:
-    """Open quantity and state, from a report that is current (R20).
+    """Open quantity and state, from a report that is current (R20, R35).
 
     False if the order stays ended, although the report shows it working.
     """
-    status, stated = report.ord_status, report.leaves_qty
-    if row.ends is not None or status in INACTIVE:
-        reason = ending(report, row)
-        if reason is not None:
-            view.end(reason)
-            return True
-    if stated is not None:
-        leaves = nanos(stated)
-    else:
-        leaves = 0 if status == "filled" else view.qty - view.cum
+    word = ending(report, row)
+    if word is not None:
+        view.say(word)
+        return True
+    filled, stated = report.ord_status == "filled", report.leaves_qty
+    ordered = view.qty > 0 or (row.quantities and report.order_qty is not None)
+    rest = 0 if filled else view.qty - view.cum
+    leaves = rest if stated is None or (ordered and rest > 0 and not nanos(stated)) else 0
+    leaves = leaves or (0 if stated is None else nanos(stated))
     if leaves > 0:
-        if view.state in FINAL and not _said(row.reopens, newer=newer):
+        view.say(Word.WORKS_NOW if _said(row.reopens, newer=newer) else Word.WORKS)
+        if view.state is not ViewState.OPEN:
             return False
         view.open = leaves
-        view.state = "open"
         if not view.qty:
             view.qty = view.cum + leaves
-    elif view.qty or stated is not None or status == "filled":
-        view.end("filled")
-    elif view.state == "unknown":
-        view.state = "open"  # how much of it nobody has said
+    elif filled or (ordered and (stated is not None or report.cum_qty is not None)):
+        view.say(Word.FILLED)
+    else:
+        view.say(Word.ADDS_UP if ordered or stated is not None else Word.KNOWN)
     return True
 
 
@@ -236,7 +269,7 @@ def _fill(view: View, report: ExecutionReport, cum: int, *, older: bool) -> None
     else:
         return
     view.booked += last
-    untold = cum < 0 or (older and view.state == "mass_canceled")
+    untold = cum < 0 or (older and view.state is ViewState.MASS_CANCELED)
     if untold and view.booked > view.cum:
         view.cum = view.booked
     if exec_id is not None:

@@ -348,6 +348,13 @@ class Sequences:
         """One numbering; none before it was heard of."""
         return self._numberings.get((channel, segment))
 
+    def has_hole(self, channel: str | None, segment: str | None, after: int, until: int) -> bool:
+        """Whether a number between two of a source was never received."""
+        numbering = self.get(channel, segment)
+        return (
+            numbering is not None and after + 1 < until and numbering.unseen(after + 1, until - 1)
+        )
+
     @property
     def outstanding(self) -> int:
         """Numbers missing, all sources."""
