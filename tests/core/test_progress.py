@@ -5,7 +5,8 @@ import pytest
 from reconverge.core.control.policy import Policy
 from reconverge.core.control.progress import Progress
 from reconverge.core.messages.effects import Cap, State
-from reconverge.core.sources import SourceReading, SourceSummary
+from reconverge.core.source import SourceReading
+from reconverge.core.sources import SourceSummary
 from reconverge.core.truth import Truth
 from tests.scenarios.transcript import Scenario
 

@@ -9,7 +9,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from reconverge.core.control.policy import MS_NS, Policy
 from reconverge.core.orders import Watch
-from reconverge.core.sources import SourceReading, SourceSummary
+from reconverge.core.source import SourceReading
+from reconverge.core.sources import SourceSummary
 
 AlarmName = Literal["source_silent", "cold_start", "witness_weak", "executed_differs"]
 FRESH_NS: Final = 5_000_000_000

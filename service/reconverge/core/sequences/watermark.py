@@ -54,9 +54,9 @@ class Watermark:
         self.last_event_ns = 0
         """Event time of the newest message in number order; 0 before the first."""
         self.cold = False
-        """First heard in the middle: what it said before is unknown, not nothing (R40). Until all of
-        it is asked for, a snapshot or an operator tells, or numbers restart where the venue purges
-        its orders daily."""
+        """First heard in the middle: what it said before is unknown, not nothing (R40). Until all
+        of it is asked for, a snapshot or an operator tells, or numbers restart where the venue
+        purges its orders daily."""
         self.refused = 0
         """Messages whose content was refused for their number, ever; never falls (R36)."""
 
