@@ -53,8 +53,8 @@ check: setup ## ruff, mypy, shellcheck
 	@$(PYTHON_DEV) -m mypy
 	@"$$(tools/provision command shellcheck=shellcheck)" tools/* .ci/run
 
-mutants: setup ## which small changes to the core no test notices (MODULES="cap gaps", or SAMPLE=500)
-	@SAMPLE=$(SAMPLE) tools/mutants $(MODULES)
+mutants: setup ## which small changes no test notices (MODULES="cap gaps", or SAMPLE=500; ROOM=stream)
+	@ROOM=$(ROOM) SAMPLE=$(SAMPLE) tools/mutants $(MODULES)
 
 schemas: setup ## write schemas/ again from the models
 	@"$$(tools/provision venv dev)"/bin/reconverge schema schemas

@@ -21,7 +21,7 @@ class Explanation(NamedTuple):
     """Why a change of some place is no fault, or none that a test of ours should look for."""
 
     place: re.Pattern[str]
-    """All of `room.module.function` or `room.module.Class.method`."""
+    """All of `room.module.function` or `room.module.Class.method`; of the core its inner rooms."""
     becomes: re.Pattern[str]
     """Some of what the changed lines have become; a deletion leaves nothing."""
 
@@ -33,7 +33,8 @@ class Explanation(NamedTuple):
 
 def place(mutant: str) -> str:
     """Where the core was changed, as `room.module.function` or `room.module.Class.method`."""
-    mangled, _, _ = mutant.removeprefix("reconverge.core.").partition("__mutmut_")
+    within = mutant.removeprefix("reconverge.").removeprefix("core.")
+    mangled, _, _ = within.partition("__mutmut_")
     module, _, name = mangled.rpartition(".")
     return f"{module}.{re.sub('^x[_ǁ]', '', name).replace('ǁ', '.')}"
 
