@@ -100,7 +100,7 @@ class ToyFold:
         self.retired: list[str] = []
         self.policy_hash = "none"
         self._base = "none"
-        self.park_reason = ""
+        self.lost = ""
 
     @property
     def next_deadline_ns(self) -> int | None:
@@ -115,6 +115,7 @@ class ToyFold:
             self._base = self.policy_hash = base
 
     def park(self, reason: str, now_ns: int) -> None:
+        self.lost = reason
         for session in self.sessions.values():
             session.parked, session.changed = reason, True
 

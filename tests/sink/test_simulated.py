@@ -137,7 +137,7 @@ def test_what_is_gone_from_kafka_is_a_hole_that_is_named(tmp_path: Path) -> None
 
     async def scene(stage: Stage) -> None:
         run = await trade(stage, None, 1, range(40))
-        await sink(stage, tmp_path, 40)
+        await sink(stage, tmp_path, 60)
         run = await trade(stage, run, 2, range(40, 120))
         snapshots = [record async for record in manifests(stage)]
         oldest = snapshots[-1]

@@ -6,8 +6,10 @@ from itertools import count
 
 import pytest
 
+from reconverge.stream.history.records import Claim
+from reconverge.stream.options import Options
 from tests.sim.toy import ToyFold, ToyFolds
-from tests.stream.stage import Stage, scene
+from tests.stream.stage import Run, Stage, scene
 
 
 @scene
@@ -39,10 +41,73 @@ async def test_a_claim_whose_policies_are_refused_now_is_a_refusal(stage: Stage)
 async def test_batches_of_another_core_are_folded_only_by_consent(stage: Stage) -> None:
     await stage.history(released=False)
     assert (await stage.refusal(ToyFolds("toy-2"))).condition == "core_unknown"
-    consent = replace(stage.options, cores_accepted=frozenset({"toy-1"}))
-    run = stage.start(ToyFolds("toy-2"), options=consent)
+    run = stage.start(ToyFolds("toy-2"), options=accepting(stage, "toy-1"))
     await run.settled()
     assert run.worker.ready
+    assert stage.notes.conditions == ["core_accepted"]
+    claims = [entry.record for entry in await stage.journal() if isinstance(entry.record, Claim)]
+    assert claims[-1].accepted == ("toy-1",)
+
+
+@scene
+async def test_consent_is_needed_once(stage: Stage) -> None:
+    """What was folded by other rules becomes a snapshot of ours at once."""
+    await stage.history(released=False)
+    run = stage.start(ToyFolds("toy-2"), options=accepting(stage, "toy-1"))
+    await run.settled()
+    await run.crash()
+    run = stage.start(ToyFolds("toy-2"))
+    await run.settled()
+    assert run.worker.ready
+    assert stage.notes.conditions == ["core_accepted"]
+
+
+@scene
+async def test_snapshots_of_a_core_accepted_are_passed_over_for_one_s_own(stage: Stage) -> None:
+    """The way back: our own last snapshot, and what the other version took since."""
+    await stage.history()
+    run = stage.start(ToyFolds("toy-2", reads=["toy-1"]))
+    stage.feed(4)
+    await run.settled()
+    await run.release()
+    assert (await stage.refusal()).condition == "core_unknown"
+    run = stage.start(options=accepting(stage, "toy-2"))
+    await run.settled()
+    assert stage.notes.restores[-1].records == 4
+    assert toy(run).sessions["s"].count == 9
+
+
+@scene
+async def test_without_a_snapshot_of_one_s_own_the_inputs_are_folded_again(stage: Stage) -> None:
+    await stage.history()
+    await stage.history()
+    run = stage.start(ToyFolds("toy-2"), options=accepting(stage, "toy-1"))
+    await run.settled()
+    assert stage.notes.conditions == ["core_accepted"]
+    assert toy(run).sessions["s"].count == 10
+
+
+@scene
+async def test_where_the_first_inputs_are_gone_folding_begins_behind_a_foreign_snapshot(
+    stage: Stage,
+) -> None:
+    await stage.history()
+    await stage.history(released=False)
+    stage.cluster.trim("order-entry", 0, 5)
+    run = stage.start(ToyFolds("toy-2"), options=accepting(stage, "toy-1"))
+    await run.settled()
+    assert stage.notes.conditions == ["core_accepted"]
+    assert toy(run).sessions["s"].count == 5
+    assert toy(run).lost
+
+
+def accepting(stage: Stage, core: str) -> Options:
+    return replace(stage.options, cores_accepted=frozenset({core}))
+
+
+def toy(run: Run) -> ToyFold:
+    assert isinstance(run.worker.fold, ToyFold)
+    return run.worker.fold
 
 
 @scene

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -19,7 +19,7 @@ from reconverge.cli.exits import Exit, leave
 from reconverge.config.connection import connection
 from reconverge.config.settings import Settings, SettingsRefused
 from reconverge.core.control import Policy
-from reconverge.core.partition import Partition
+from reconverge.core.partition import CORE_VERSION, Partition
 from reconverge.ops.http import Port, application
 from reconverge.ops.logging import configure
 from reconverge.ops.metrics import Metrics
@@ -38,8 +38,11 @@ from reconverge.stream.worker import Context
 _log = structlog.get_logger(__name__)
 
 
-def options(settings: Settings) -> Options:
-    """The shell's options, as far as an installation may choose them."""
+def options(settings: Settings, cores_accepted: Iterable[str] = ()) -> Options:
+    """The shell's options, as far as an installation may choose them.
+
+    The cores accepted are those of one start: a setting would outlive its reason.
+    """
     names = {
         field: settings.topic(field.replace("_", "-"))
         for field in Topics.__dataclass_fields__
@@ -51,15 +54,23 @@ def options(settings: Settings) -> Options:
     deadlines = Deadlines(
         fetch_s=settings.fetch_wait_ms / 1_000, session_s=settings.session_timeout_ms / 1_000
     )
-    return Options(Topics(**names), limits, deadlines, member=settings.member)
+    return Options(
+        Topics(**names),
+        limits,
+        deadlines,
+        member=settings.member,
+        cores_accepted=frozenset(cores_accepted),
+    )
 
 
 class Process:
     """One process of the service."""
 
-    def __init__(self, settings: Settings, policy: Policy | None) -> None:
+    def __init__(
+        self, settings: Settings, policy: Policy | None, cores_accepted: Iterable[str] = ()
+    ) -> None:
         self._settings = settings
-        self._options = options(settings)
+        self._options = options(settings, cores_accepted)
         self._connection = connection(settings)
         self._metrics = Metrics()
         context = Context(
@@ -101,6 +112,8 @@ class Process:
                 http=f"http://{self._settings.http_host}:{port.number}",
                 brokers=self._settings.bootstrap_servers,
                 partitions=partitions,
+                core=CORE_VERSION,
+                cores_accepted=sorted(self._options.cores_accepted),
             )
             try:
                 async with auditing(self._settings, self._names, self._metrics.audited):
@@ -175,6 +188,14 @@ def run(  # noqa: PLR0913 - one parameter an option
             help="Audit one random session so often, in a process of its own; 0 never does.",
         ),
     ] = None,
+    accept_core: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VERSION",
+            help="Fold history that another version of the core has written, by this one's rules"
+            " (docs/upgrade.md). Given for one start; may be repeated.",
+        ),
+    ] = None,
     log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
     log_format: Annotated[str | None, typer.Option(help="auto, json or pretty.")] = None,
 ) -> None:
@@ -189,12 +210,14 @@ def run(  # noqa: PLR0913 - one parameter an option
 
         curl localhost:8080/status
     """
-    settings = inputs.settings(**locals())  # the flags are named as their settings
+    flags = locals()
+    cores_accepted = flags.pop("accept_core") or ()
+    settings = inputs.settings(**flags)  # the other flags are named as their settings
     policy = inputs.policy_or_end(settings.policy_file) if settings.policy_file else None
     configure(settings.log_level, settings.log_format)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-            runner.run(Process(settings, policy).run())
+            runner.run(Process(settings, policy, cores_accepted).run())
     except SettingsRefused as refused:
         leave(Exit.USAGE, refused.problems)
     except Refusal as refusal:

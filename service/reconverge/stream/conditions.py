@@ -21,6 +21,7 @@ Condition = Literal[
     "quarantine_too_large",
     "policy_missing",
     "core_unknown",
+    "core_accepted",
     "journal_unreadable",
     "poison",
     "derivation_mismatch",

@@ -130,6 +130,7 @@ class Worker:
             member=self._options.member,
             at_ns=self._clock.now_ns(),
             core=self._context.folds.version,
+            accepted=tuple(sorted(self._options.cores_accepted)),
             policies=tuple(dict(document) for document in self._context.policies),
         )
 
@@ -186,7 +187,7 @@ class Worker:
             for topic, at in self._ledger.positions.items()
         }
         await self._submit(self._fold({}, restored.lost, now_ns, starts))
-        if restored.lost:
+        if restored.lost or restored.foreign:  # what cannot be read so again becomes history
             await self._write_snapshot(released=False)
         await self._committed()
         await self._publisher.drained()  # routers have their caps before we pause

@@ -71,6 +71,10 @@ class Claim(Journalled):
     member: str = Field(description="Process that claims, for people.")
     at_ns: int = Field(description="When, by its clock. Nanoseconds, UTC.")
     core: str = Field(description="Version of its core.")
+    accepted: tuple[str, ...] = Field(
+        default=(),
+        description="Other core versions whose history its operator lets it fold by its own rules.",
+    )
     policies: tuple[dict[str, Any], ...] = Field(
         description="Policy documents it was started with, in force from its first record on."
     )

@@ -29,6 +29,8 @@ class Restored(NamedTuple):
 
     The next record must say so, and a new snapshot makes it history.
     """
+    foreign: bool
+    """Some of it was folded first by another version of the core, and accepted by name."""
     records: int
     """Input records folded again."""
     batches: int
@@ -74,5 +76,13 @@ async def _replayed(
         positions = history.ledger.positions
         lost = {topic: Lost(0, at.offset) for topic, at in positions.items() if at.offset}
     return Restored(
-        history.ledger, inputs, history.manifest, unpublished, published, lost, records, batches
+        ledger=history.ledger,
+        inputs=inputs,
+        manifest=history.manifest,
+        unpublished=unpublished,
+        published=published,
+        lost=lost,
+        foreign=history.foreign,
+        records=records,
+        batches=batches,
     )
