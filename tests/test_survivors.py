@@ -8,20 +8,24 @@ import pytest
 
 from tests.survivors import Explanation, explanations, place
 
-CORE = Path(__file__).parents[1] / "service/reconverge/core"
+FUNCTION = (ast.FunctionDef, ast.AsyncFunctionDef)
+PACKAGE = Path(__file__).parents[1] / "service/reconverge"
+ROOMS = {"": PACKAGE / "core", "stream.": PACKAGE / "stream"}
+"""What is changed, by what its places begin with."""
 
 
 def functions() -> Iterator[str]:
-    """Every function of the core, as `room.module.function` or `module.Class.method`."""
-    for path in sorted(CORE.rglob("*.py")):
-        module = ".".join(path.relative_to(CORE).with_suffix("").parts)
-        for node in ast.parse(path.read_text()).body:
-            if isinstance(node, ast.FunctionDef):
-                yield f"{module}.{node.name}"
-            elif isinstance(node, ast.ClassDef):
-                for method in node.body:
-                    if isinstance(method, ast.FunctionDef):
-                        yield f"{module}.{node.name}.{method.name}"
+    """Every function there is to change, as `room.module.function` or `module.Class.method`."""
+    for prefix, folder in ROOMS.items():
+        for path in sorted(folder.rglob("*.py")):
+            module = prefix + ".".join(path.relative_to(folder).with_suffix("").parts)
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, FUNCTION):
+                    yield f"{module}.{node.name}"
+                elif isinstance(node, ast.ClassDef):
+                    for method in node.body:
+                        if isinstance(method, FUNCTION):
+                            yield f"{module}.{node.name}.{method.name}"
 
 
 @pytest.mark.parametrize(
@@ -29,6 +33,7 @@ def functions() -> Iterator[str]:
     [
         ("reconverge.core.orders.view.x__book__mutmut_43", "orders.view._book"),
         ("reconverge.core.control.cap.x_rounded__mutmut_1", "control.cap.rounded"),
+        ("reconverge.stream.worker.xǁWorkerǁ_turn__mutmut_1", "stream.worker.Worker._turn"),
         ("reconverge.core.path.xǁPathǁ_fall__mutmut_2", "path.Path._fall"),
     ],
 )

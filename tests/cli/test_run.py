@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
 from urllib.request import urlopen
@@ -62,7 +63,10 @@ class Process:
 
 
 @contextmanager
-def running(prefix: str, kafka: KafkaCluster, *args: str) -> Iterator[Process]:
+def running(
+    prefix: str, kafka: KafkaCluster, *args: str, package: Path | None = None
+) -> Iterator[Process]:
+    """A process of the service; of another version where its package is given."""
     command = [sys.executable, "-c", "from reconverge.cli import main; main()", "run", *args]
     env = os.environ | {
         "RECONVERGE_BOOTSTRAP_SERVERS": kafka.bootstrap,
@@ -70,6 +74,8 @@ def running(prefix: str, kafka: KafkaCluster, *args: str) -> Iterator[Process]:
         "RECONVERGE_GROUP_ID": prefix,
         "RECONVERGE_HTTP_PORT": "0",
     }
+    if package is not None:
+        env["PYTHONPATH"] = str(package)
     with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as child:
         try:
             yield Process(child)

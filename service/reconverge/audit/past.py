@@ -162,7 +162,7 @@ async def _beginning(
         oldest = manifest
         if from_ns is not None and record.now_ns < from_ns:
             return manifest
-    if await _whole(log, options, held, last.offset):
+    if await _whole(log, options, held, last.offset, folds.version):
         return None
     if oldest is None:
         raise Gone("the inputs of every snapshot there is are out of retention")
@@ -181,13 +181,17 @@ async def _manifests(log: Log, options: Options, last: OwnedEntry) -> AsyncItera
         offset = record.previous
 
 
-async def _whole(log: Log, options: Options, held: dict[str, int], end: int) -> bool:
-    """Whether all that ever happened can be derived: nothing of journal and inputs is gone."""
+async def _whole(log: Log, options: Options, held: dict[str, int], end: int, core: str) -> bool:
+    """Whether all that ever happened can be derived: nothing of journal and inputs is gone.
+
+    And the first of it was folded by this version of the core.
+    """
     begins, _ = await log.span(options.topics.journal)
     if begins > 0:
         return False
     async with aclosing(entries(log, options, 0, end + 1)) as records:
         async for _, record in records:
             if isinstance(record, Batch):  # an owner's first names every topic's position
-                return all(at.start >= held[topic] for topic, at in record.taken.items())
+                whole = all(at.start >= held[topic] for topic, at in record.taken.items())
+                return whole and record.core == core
     return True
