@@ -12,6 +12,7 @@ from bench.report import Measure, Row, table
 
 BENCHMARKS = (
     "fold", "orders", "instruments", "throughput", "latency", "journalling", "recovery", "router",
+    "tap",
 )  # fmt: skip
 ON_DEMAND = ("soak",)
 """Too long to be part of every run."""

@@ -53,6 +53,10 @@ class Stage:
     def __exit__(self, *_: object) -> None:
         self._cluster.__exit__()
 
+    def topic(self, name: str) -> None:
+        """A topic of one partition, whatever its records' age."""
+        self._cluster.create_topic(name, config={"retention.ms": "-1"})
+
     def inputs(self) -> str:
         """New input topics, and theirs for quarantine; returns their prefix."""
         prefix = f"in{next(self._numbers)}."

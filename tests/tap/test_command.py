@@ -115,6 +115,43 @@ def test_people_get_a_summary_they_can_read() -> None:
     assert "ExecType Z is not known; OrdStatus (39) must do" in done.stderr
 
 
+def test_altered_messages_are_refused_or_loudly_taken(log: Path) -> None:
+    text = log.read_bytes()
+    log.write_bytes(text + PLAIN(inn("0", 2, (58, "secret"), at_ms=2)).replace(b"secret", b"***"))
+    done = run(log, *OPTIONS)
+    assert done.exit_code == 1
+    assert "--lenient reads it all the same" in done.stderr
+    done = run(log, *OPTIONS, "--lenient")
+    assert done.exit_code == 0
+    assert "BodyLength (9) and CheckSum (10) do not fit" in done.stderr
+    assert "it proves nothing" in done.stderr
+    summary = json.loads(run(log, *OPTIONS, "--lenient", "--json-summary").stderr)
+    assert summary["lenient"] == {"BodyLength (9) and CheckSum (10) do not fit": 1}
+
+
+def test_a_content_set_aside_shows_in_the_exit_code(log: Path) -> None:
+    log.write_bytes(log.read_bytes() + PLAIN(inn("8", 2, (37, "V1"), at_ms=2)))
+    done = run(log, *OPTIONS)
+    assert done.exit_code == 1
+    assert "number seen, content set aside: neither ExecType (150) nor OrdStatus" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["order_id"] == "V1"
+
+
+def test_a_field_left_out_is_told_with_its_line(log: Path) -> None:
+    fill = ((37, "V"), (17, "x"), (150, "F"), (39, "1"), (32, "1"), (31, "1.0048899999999998"))
+    log.write_bytes(log.read_bytes() + PLAIN(inn("8", 2, *fill, at_ms=2)))
+    done = run(log, *OPTIONS)
+    assert done.exit_code == 0
+    assert "tag 31 rounded, first at" in done.stderr
+
+
+@pytest.mark.parametrize("option", [("--comp-id", "DESC"), ("--comp-id", "DESK", "--peer", "V")])
+def test_a_name_that_yields_nothing_is_wrong_usage(log: Path, option: tuple[str, ...]) -> None:
+    done = run(log, *OPTIONS, *option)
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert "DESK->VENUE, VENUE->DESK" in " ".join(done.stderr.replace("│", " ").split())
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

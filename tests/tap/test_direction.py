@@ -45,6 +45,26 @@ def test_the_line_says_it(format_: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("word", "outward"),
+    [
+        ("2024-01-02 09:30:00.1 [653] (INFO) Sending : ", True),
+        ("2024-01-02 09:30:00.1 [653] (INFO) Receiving : ", False),
+        ("20240102-09:30:00.1 [out] : ", True),
+        ("20240102-09:30:00.1 [in] : ", False),
+        ("ToApp: ", True),
+        ("FromAdmin: ", False),
+        ("RECV -> ", False),
+    ],
+)
+def test_so_do_bridges_and_applications(word: str, outward: bool) -> None:
+    """Just before the message: the word may stand elsewhere for anything."""
+    m = (out if outward else inn)("0", 7)
+    assert directions(tap(pieces(word.encode() + m.encode()), ours=None)) == [outward]
+    with pytest.raises(UnknownDirectionError):
+        tap(pieces(b"receiving desk, sending done | " + m.encode()), ours=None)
+
+
+@pytest.mark.parametrize(
     "name", ["FIX.4.4-DESK-VENUE.messages.current.log", "FIX.4.4-DESK-VENUE-Q1.messages.log"]
 )
 def test_the_file_name_says_it(name: str) -> None:

@@ -12,6 +12,7 @@ Formats, as the engines write them (sources: QuickFIX 1.16 ``FileLog.h``; QuickF
   /J through a logger
 * ``<incoming> 8=FIX...`` /n screen log
 * ``2024/01/02 09:30:00.123456 8=FIX...`` /Go
+* ``... Sending : 8=FIX...``, ``ToApp: 8=FIX...``, ``... [in] : 8=FIX...`` bridges and applications
 
 A message may share its line with others or run over several lines, and its delimiter may be
 anything a tool put in the place of SOH.
@@ -43,7 +44,14 @@ _RECORD_START = re.compile(
     rb"\W?(?:" + _STAMP.pattern + rb"(?=[\s:,>\]])|(?:incoming|outgoing|event)>)"
 )
 _CLOCK = re.compile(rb"\W?\d\d:\d\d:\d\d[.,]\d")  # a logger's time without its day: no use as one
-_DIRECTION = re.compile(rb"\b(incoming|outgoing)\b")
+_DIRECTION = re.compile(
+    rb"\b(?:(incoming)|(outgoing))\b"
+    rb"|(?:\b(?:(receiving|from(?:admin|app)|recv)|(sending|to(?:admin|app)|send))|\[(?:(in)|(out))\])"
+    rb"[\s:>-]{0,5}\Z",
+    re.IGNORECASE,
+)
+"""A word for the way a message went: QuickFIX's own anywhere, others just before the message."""
+_OUTWARD: Final = frozenset({2, 4, 6})  # its groups
 _EVENT_LOG = re.compile(r"(?:^|\.)event\.")
 _EVENT = re.compile(rb"\b(?:event|error)>|\bquickfixj\.(?:event|errorEvent)\b")
 _CHECKSUM: Final = rb"10=(?:\d{3}|[*xX#]{1,3})"  # or a mask in its place
@@ -222,7 +230,7 @@ class Framer:
         if not text:
             return Prefix()
         direction = _DIRECTION.search(text)
-        outgoing = None if direction is None else direction[1] == b"outgoing"
+        outgoing = None if direction is None else direction.lastindex in _OUTWARD
         return Prefix(self._stamp_ns(text), outgoing, text)
 
     def _stamp_ns(self, text: bytes) -> int | None:

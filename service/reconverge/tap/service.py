@@ -42,6 +42,8 @@ from reconverge.tap.routing import Record, Routes, Stream
 
 BATCH_RECORDS_MAX: Final = 2_000
 """Raw records translated before their events are awaited: a tenth of a second's work."""
+SENT_BYTES_MAX: Final = 256 * 1024
+"""Events that travel together: one batch of a partition is under way at a time."""
 FETCH_MS: Final = 200
 SAVE_EVERY_S: Final = 1.0
 """How old a position may be while records come: so much is read again after a crash."""
@@ -118,7 +120,11 @@ class Service:
         own = (*options.streams.values(), options.positions)
         self._reader = AIOKafkaConsumer(*own, **connection, **READER)
         self._producer = AIOKafkaProducer(
-            **connection, acks="all", enable_idempotence=True, linger_ms=LINGER_MS
+            **connection,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=LINGER_MS,
+            max_batch_size=SENT_BYTES_MAX,
         )
         session_ms = int(options.session_s * 1_000)
         self._consumer = AIOKafkaConsumer(

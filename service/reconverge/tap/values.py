@@ -96,6 +96,7 @@ def flag(text: str) -> bool:
     return text == "Y"
 
 
+@lru_cache(maxsize=1 << 10)  # a message's own time is asked for several times
 def timestamp_ns(text: str) -> int:
     """A FIX UTCTimestamp in nanoseconds since the epoch; anything finer is cut off."""
     parts = _UTC_TIMESTAMP.fullmatch(text)
