@@ -51,10 +51,16 @@ class Alarm(NamedTuple):
     detail: str
 
 
+_PLAIN: Final = (
+    "begun_ns", "cold", "executed", "executed_count", "executed_ns", "silent", "weak",
+)  # fmt: skip
+"""All that is kept: JSON can carry it as it is."""
+
+
 class Alarms:
     """What holds of one session, as far as it was told."""
 
-    __slots__ = ("begun_ns", "cold", "executed", "executed_count", "executed_ns", "silent", "weak")
+    __slots__ = (*_PLAIN,)
 
     def __init__(self) -> None:
         self.begun_ns: int | None = None
@@ -112,8 +118,9 @@ class Alarms:
         self, source: SourceReading, lag_ns: float, policy: Policy, now_ns: int
     ) -> Iterator[Alarm]:
         name, rules = _name(source), policy.freshness
-        is_entry = source.channel is None  # the path says itself that it is down
-        gone = source.down and not is_entry
+        if source.channel is None and source.down:
+            return  # the path says itself that it is down, and the machine acts on it
+        gone = source.down
         if gone or lag_ns >= rules.lag_hard_ms * MS_NS:
             if name not in self.silent:
                 yield Alarm("source_silent", f"{name}: {'disconnected' if gone else 'silent'}")
@@ -129,13 +136,13 @@ class Alarms:
 
     def dump(self) -> list[Any]:
         """JSON-able content; ``load`` restores it."""
-        return [getattr(self, name) for name in Alarms.__slots__]
+        return [getattr(self, name) for name in _PLAIN]
 
     @classmethod
     def load(cls, dumped: list[Any]) -> "Alarms":
         """The alarms that were dumped."""
         alarms = cls()
-        for name, value in zip(Alarms.__slots__, dumped, strict=True):
+        for name, value in zip(_PLAIN, dumped, strict=True):
             setattr(alarms, name, value)
         return alarms
 
