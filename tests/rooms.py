@@ -91,7 +91,7 @@ HOUSE = (
          ("core", "stream")),
     Room("tables", "the tables of history as data: columns, and where files lie", ()),
     Room("sink", "history written as tables", ("audit", "core", "stream", "tables")),
-    Room("tca", "what it cost: reads tables, never Kafka", ("core",)),
+    Room("tca", "what it cost: reads tables, never Kafka", ("core", "tables")),
     Room("guard", "guardrails: results in, evidence and safe mode out",
          ("config", "core", "stream", "sink", "tca")),
     Room("ops", "metrics, health, HTTP, logging", ("core", "stream")),

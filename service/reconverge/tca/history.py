@@ -1,0 +1,327 @@
+"""From tables to parents: orders, schedules, fills and caps as the arrays of an attribution.
+
+Nothing is left out in silence: executions that belong to no parent are counted, parents that cannot
+be built are listed with the reason.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import ibis
+import numpy as np
+import pyarrow as pa
+
+from reconverge.core.messages.units import ONE
+from reconverge.tca import build, fifo, marks, unintended
+from reconverge.tca.arrays import Ints
+from reconverge.tca.columns import Texts, coded, exact, groups, mids, texts, whole
+from reconverge.tca.delays import NO_RESTRICTION, Restrictions
+from reconverge.tca.engine import Lake
+from reconverge.tca.fifo import NONE, Steps
+from reconverge.tca.lots import Fate
+from reconverge.tca.marks import NO_MIDS, Mids
+from reconverge.tca.shortfall import (
+    BUY,
+    INTENTS,
+    LEGS_DO_NOT_ADD_UP,
+    SELL,
+    Fills,
+    Parent,
+    Tranche,
+    legs_add_up,
+)
+
+NORMAL_CAP: Final = 1.0
+"""A cap below this restricts (T27)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One parent, its legs pooled, with all that an attribution takes."""
+
+    parent_id: str
+    symbol: str
+    sessions: tuple[str, ...]
+    parent: Parent
+    mids: Mids
+    restrictions: Restrictions
+    fate: Fate
+    failed_ns: int | None
+    """When the first episode that restricted it began; None if none did."""
+    problem: str | None
+    """Why its shortfall must not be told; its legs stand for themselves (T12)."""
+    mixed_mids: bool
+    """Whether its mids come from marks and stamps both (T4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """All parents of some tables."""
+
+    orders: tuple[Order, ...]
+    episodes: tuple[tuple[str, str], ...]
+    """(session, episode id) of each episode index."""
+    without_parent: int
+    """Executions that no parent is known of."""
+    refused: dict[str, str]
+    """Parents that contradict themselves, with the reason."""
+
+
+def history(lake: Lake) -> History:
+    """Read all parents. Raises ValueError for quantities beyond 64 bits of nanos."""
+    tables = _Tables(lake)
+    orders, refused = [], {}
+    for parent_id, rows in groups(tables.parents["parent_id"]):
+        try:
+            orders.append(tables.order(parent_id, tables.parents.take(rows)))
+        except ValueError as error:
+            refused[parent_id] = str(error)
+    orphans = tables.executions["parent_id"].null_count
+    return History(tuple(orders), tables.episodes, orphans, refused)
+
+
+class _Tables:
+    """What is read once, by parent and by symbol."""
+
+    def __init__(self, lake: Lake) -> None:
+        self.executions = lake.read(_executions(lake))
+        self.parents = lake.read(lake.parents.order_by(build.PLACE))
+        self._fills = dict(groups(self.executions["parent_id"]))
+        points = lake.schedule.order_by([*build.PLACE, "point"])
+        self._points = lake.read(points)
+        self._points_of = dict(groups(self._points["parent_id"]))
+        self._ends = lake.read(lake.parent_ends.order_by(build.PLACE))
+        self._ends_of = dict(groups(self._ends["parent_id"]))
+        self._quotes = lake.read(lake.quotes.order_by(["event_ns", "topic_offset"]))
+        self._quotes_of = dict(groups(self._quotes["symbol"]))
+        self._mids: dict[str, Mids] = {}
+        self._caps = lake.read(lake.caps.order_by(build.PLACE))
+        self._caps_of = dict(groups(self._caps["session"]))
+        named = zip(texts(self._caps["session"]), texts(self._caps["episode_id"]), strict=True)
+        self.episodes = tuple(dict.fromkeys((s, e) for s, e in named if e is not None))
+        self._places = {name: place for place, name in enumerate(self.episodes)}
+        last = lake.read(lake.batches.aggregate(at=lake.batches["batch_ns"].max()))["at"][0].as_py()
+        self.known_until_ns = int(last or 0)
+
+    def mids(self, symbol: str) -> Mids:
+        """Consolidated quotes where there are some, else all of the symbol."""
+        if symbol not in self._mids:
+            self._mids[symbol] = self._mids_of(symbol)
+        return self._mids[symbol]
+
+    def _mids_of(self, symbol: str) -> Mids:
+        if symbol not in self._quotes_of:
+            return NO_MIDS
+        rows = self._quotes.take(self._quotes_of[symbol])
+        consolidated = rows.filter(rows["venue"].is_null())
+        rows = consolidated if len(consolidated) else rows
+        bid, ask = exact(rows["bid"])[0], exact(rows["ask"])[0]
+        return marks.of_quotes(whole(rows["event_ns"]), bid, ask)
+
+    def order(self, parent_id: str, rows: pa.Table) -> Order:
+        """One parent from its rows, in the order of history."""
+        symbol = str(rows["symbol"][0])
+        sessions = tuple(dict.fromkeys(texts(rows["session"]).tolist()))
+        side = BUY if rows["side"][0].as_py() == "buy" else SELL
+        mids_ = self.mids(symbol)
+        fills, fate, mixed = self._filled(parent_id, side, mids_)
+        tranches = self._tranches(rows, mids_)
+        end_ns, end_mid, is_open = self._end(parent_id, sessions, tranches, fills)
+        if np.isnan(end_mid):
+            end_mid = float(mids_.at(np.array([end_ns]))[0])
+        schedule = self._schedule(parent_id, rows)
+        parent = Parent(side, tranches, schedule, fills, end_ns, end_mid, is_open)
+        caps = _joined([self._restrictions(session, symbol, parent) for session in sessions])
+        failed = int(caps.from_ns[0]) if caps.label else None
+        problem = None if _whole(rows) else LEGS_DO_NOT_ADD_UP
+        return Order(parent_id, symbol, sessions, parent, mids_, caps, fate, failed, problem, mixed)
+
+    def _filled(self, parent_id: str, side: int, mids_: Mids) -> tuple[Fills, Fate, bool]:
+        none = np.empty(0, np.int64)
+        rows = self.executions.take(self._fills.get(parent_id, none))
+        known = np.asarray(rows["at_ns"].is_valid())
+        heard_ns = whole(rows["heard_entry_ns"], self.known_until_ns)
+        # A fill of unknown time has its place among the others, but no mid (T7).
+        at_ns = np.where(known, whole(rows["at_ns"]), np.minimum(heard_ns, whole(rows["heard_ns"])))
+        order = np.argsort(at_ns, kind="stable")
+        at_fill, mixed = marks.at_fills(mids_, at_ns, mids(rows["mid"]))
+        fills = Fills(
+            at_ns[order],
+            np.maximum(heard_ns, at_ns)[order],
+            np.where(np.equal(texts(rows["side"]), "buy"), BUY, SELL)[order] * side,
+            exact(rows["qty"])[0][order],
+            exact(rows["px"])[0][order],
+            np.where(known, at_fill, np.nan)[order],
+            (exact(rows["fee"])[0] / ONE)[order],
+            coded(texts(rows["intent"]).tolist(), INTENTS)[order],
+        )
+        return fills, Fate(_unintended(rows.take(order), fills)), mixed
+
+    def _tranches(self, rows: pa.Table, mids_: Mids) -> tuple[Tranche, ...]:
+        """Each leg's first word is what was ordered, each later one an amendment (T11, T12)."""
+        at_ns, (qty, _) = whole(rows["event_ns"]), exact(rows["qty"])
+        arrival, looked_up = mids(rows["arrival_mid"]), mids_.at(at_ns)
+        seen: dict[str, int] = {}
+        found = []
+        for i, session in enumerate(texts(rows["session"]).tolist()):
+            first = session not in seen
+            change = int(qty[i]) - seen.get(session, 0)
+            stamped = first and not np.isnan(arrival[i])
+            mid = float(arrival[i] if stamped else looked_up[i])
+            if change:
+                found.append(Tranche(int(at_ns[i]), change, mid))
+            seen[session] = int(qty[i])
+        return tuple(found)
+
+    def _schedule(self, parent_id: str, rows: pa.Table) -> Steps:
+        """The schedules of the legs, each as it was in force, together."""
+        points = self._points.take(self._points_of.get(parent_id, np.empty(0, np.int64)))
+        key = _place(points)
+        legs: dict[str, list[tuple[int, Steps]]] = {}
+        for i, place in enumerate(_place(rows).tolist()):
+            mine = np.equal(key, place).all(axis=1)
+            linear = rows["schedule_shape"][i].as_py() == "linear"
+            at_ns, sums = whole(points["at_ns"])[mine], exact(points["cum_qty"])[0][mine]
+            version = fifo.steps(at_ns, sums, "linear" if linear else "step")
+            leg = legs.setdefault(str(rows["session"][i]), [])
+            leg.append((int(whole(rows["event_ns"])[i]), version))
+        each = [fifo.in_force(versions) for versions in legs.values()]
+        due_ns = np.concatenate([steps.due_ns for steps in each])
+        order = np.argsort(due_ns, kind="stable")
+        return Steps(due_ns[order], np.concatenate([steps.qty for steps in each])[order])
+
+    def _end(
+        self, parent_id: str, sessions: Sequence[str], tranches: Sequence[Tranche], fills: Fills
+    ) -> tuple[int, float, bool]:
+        """When it was done, at which mid, and whether it is still open (T13)."""
+        rows = self._ends.take(self._ends_of.get(parent_id, np.empty(0, np.int64)))
+        last_ns = int(fills.at_ns[-1]) if fills.at_ns.size else 0
+        if set(sessions) <= set(texts(rows["session"]).tolist()):
+            end_ns = int(whole(rows["event_ns"]).max())
+            return max(end_ns, last_ns), float(mids(rows["mid"])[-1]), False
+        wanted = sum(tranche.qty for tranche in tranches)
+        if int((fills.qty * fills.sign).sum()) >= wanted:
+            return last_ns, float("nan"), False
+        return max(self.known_until_ns, last_ns), float("nan"), True
+
+    def _restrictions(self, session: str, symbol: str, parent: Parent) -> Restrictions:
+        """The caps below normal of one session while the parent lived, its instrument's first."""
+        rows = self._caps.take(self._caps_of.get(session, np.empty(0, np.int64)))
+        spans = list(_spans(rows, symbol, parent, self.known_until_ns))
+        if not spans:
+            return NO_RESTRICTION
+        from_ns, to_ns, names, labels = zip(*spans, strict=True)
+        episode = np.array([self._places[session, name] for name in names], np.int64)
+        return Restrictions(
+            np.array(from_ns, np.int64), np.array(to_ns, np.int64), episode, tuple(labels)
+        )
+
+
+def _place(rows: pa.Table) -> Ints:
+    """The total order of rows, shape (rows, 3)."""
+    return np.stack([whole(rows[name]) for name in build.PLACE], axis=1)
+
+
+def _whole(rows: pa.Table) -> bool:
+    """Whether the legs seen are all of the parent (T12)."""
+    last: dict[str, int] = dict(
+        zip(texts(rows["session"]).tolist(), exact(rows["qty"])[0].tolist(), strict=True)
+    )
+    total, known = exact(rows["total_qty"])
+    stated = int(total[-1]) if known[-1] else None
+    return legs_add_up(np.array(list(last.values()), np.int64), stated)
+
+
+def _executions(lake: Lake) -> ibis.Table:
+    """Executions with the parent, and the intent of the request they are of."""
+    found = build.executions(lake.fills)
+    beliefs = build.newest(lake.beliefs, ["session", "order"])
+    of_order = beliefs.select("session", "order", _parent=beliefs["parent_id"])
+    asked = lake.requests.filter(lake.requests["kind"].isin(["new", "replace"]))
+    asked = build.newest(asked, ["session", "cl_ord_id"])
+    asked = asked.select(
+        "session", "cl_ord_id", "intent", "intent_id", _asked=asked["parent_id"], _qty=asked["qty"]
+    )
+    joined = found.left_join(of_order, ["session", "order"]).select(*found.columns, "_parent")
+    joined = joined.left_join(asked, ["session", "cl_ord_id"]).select(
+        *joined.columns, "intent", "intent_id", "_asked", wanted="_qty"
+    )
+    heard = ibis.coalesce(joined["heard_venue_ns"], joined["heard_entry_ns"])
+    parent = ibis.coalesce(joined["parent_id"], joined["_parent"], joined["_asked"])
+    joined = joined.mutate(parent_id=parent, heard_ns=heard).drop("_parent", "_asked")
+    return joined.order_by(["parent_id", "at_ns", "session", "order", "exec_id"])
+
+
+def _unintended(rows: pa.Table, fills: Fills) -> unintended.Unintended:
+    """What the desk stated, by intention; shares beyond the quantity are found later (T40)."""
+    own = fills.sign > 0
+    names = texts(rows["intent_id"]).tolist()
+    wanted: dict[str, int] = {}
+    for name, quantity in zip(names, exact(rows["wanted"])[0].tolist(), strict=True):
+        if name is not None:
+            wanted.setdefault(name, quantity)
+    places = {name: place for place, name in enumerate(wanted)}
+    codes = np.array([NONE if name is None else places[name] for name in names], np.int64)
+    codes = np.where(own, codes, NONE)
+    quantities = np.array(list(wanted.values()), np.int64)
+    return unintended.stated(codes, fills.qty, fills.heard_ns, quantities)
+
+
+def _spans(
+    rows: pa.Table, symbol: str, parent: Parent, known_until_ns: int
+) -> Iterator[tuple[int, int, str, str]]:
+    """(from, to, episode, state/reason) of caps below normal, in time order.
+
+    A cap holds until the next is published or it expires; an expired one restricts too. What lies
+    outside an episode is nobody's.
+    """
+    at_ns, symbols = whole(rows["batch_ns"]), texts(rows["symbol"])
+    value = np.asarray(rows["cap"], np.float64)
+    own = np.asarray(rows["instrument_cap"].fill_null(float("nan")), np.float64)
+    names = [texts(rows[name]).tolist() for name in ("state", "reason", "episode_id")]
+    expiry = whole(rows["valid_until_ns"])
+    for begin, end, i, j in _published(at_ns, symbols, symbol, known_until_ns):
+        cap = value[j] if j != NONE else (own[i] if not np.isnan(own[i]) else value[i])
+        state, reason, episode = (column[i] for column in names)
+        if episode is None:
+            continue
+        stale = min(end, max(begin, int(expiry[i])))
+        for start, stop, label in (
+            (begin, stale, reason if cap < NORMAL_CAP else None), (stale, end, "expired"),
+        ):  # fmt: skip
+            low, high = max(start, parent.tranches[0].at_ns), min(stop, parent.end_ns)
+            if label is not None and low < high:
+                yield low, high, episode, f"{state}/{label}"
+
+
+def _published(
+    at_ns: Ints, symbols: Texts, symbol: str, until_ns: int
+) -> Iterator[tuple[int, int, int, int]]:
+    """(from, to, row of the session, row of the instrument or none) of each published cap."""
+    firsts = [i for i, name in enumerate(symbols) if name is None]
+    for place, i in enumerate(firsts):
+        last = place + 1 == len(firsts)
+        behind = len(symbols) if last else firsts[place + 1]
+        mine = [j for j in range(i + 1, behind) if symbols[j] == symbol]
+        end = until_ns if last else int(at_ns[firsts[place + 1]])
+        yield int(at_ns[i]), end, i, mine[0] if mine else NONE
+
+
+def _joined(each: list[Restrictions]) -> Restrictions:
+    """Restrictions of several sessions: at any time the one of the first session that has one."""
+    some = [one for one in each if one.label]
+    if len(some) <= 1:
+        return some[0] if some else NO_RESTRICTION
+    edges = np.unique(np.concatenate([np.concatenate([one.from_ns, one.to_ns]) for one in some]))
+    spans = []
+    for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        for one in some:
+            place = int(one.at(np.array([low]))[0])
+            if place != NONE:
+                spans.append((low, high, int(one.episode[place]), one.label[place]))
+                break
+    from_ns, to_ns, episode, labels = zip(*spans, strict=True)
+    return Restrictions(
+        np.array(from_ns, np.int64), np.array(to_ns, np.int64), np.array(episode, np.int64), labels
+    )
