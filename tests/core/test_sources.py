@@ -80,6 +80,12 @@ def test_the_lag_is_that_of_the_least_fresh_source(script: str, lag: float) -> N
     assert summary(script).lag_ns / 1e6 == lag
 
 
+def test_order_entry_that_is_down_lags_nowhere() -> None:
+    """The state of the path says that, to the machine and in every cap."""
+    found = summary(BOTH + "+4 entry< disconnect\n+9 DC1< heartbeat")
+    assert (found.entry_lag_ns, found.required[0].lag_ns, found.required[0].down) == (0, 0, True)
+
+
 @pytest.mark.parametrize(
     ("seconds", "resolution", "lag"), [(0.9, "", 900), (0.9, "stamp_resolution_ns=1000000000", 0)]
 )

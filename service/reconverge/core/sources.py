@@ -290,8 +290,9 @@ def summarize(
     sources.adapt(venue, limits)
     entry = sources.by_channel.get(None) or Source()
     entry_reading = entry.reading(None, now_ns, 0, venue, limits)
-    # While its path is not up, the machine's state says so, and its ceiling holds.
-    entry_lag_ns = entry_reading.lag_ns if moment.path_up or not entry.pulses else 0.0
+    if not moment.path_up and entry.pulses:
+        # The machine's state says that the path is not up, and its ceiling holds.
+        entry_reading = entry_reading._replace(lag_ns=0.0)
     owed_ns = 0 if moment.owed_ns is None else now_ns - moment.owed_ns
     snapshot_past = moment.snapshot_ns > moment.past_ns
     proven_ns = max(moment.past_ns, moment.snapshot_ns)
@@ -309,7 +310,7 @@ def summarize(
         outstanding=outstanding,
         unrecoverable=unrecoverable,
         oldest_gap_ns=oldest_gap_ns,
-        entry_lag_ns=entry_lag_ns,
+        entry_lag_ns=entry_reading.lag_ns,
         witness_lag_ns=worst_ns if witness else math.inf,
         best_witness_lag_ns=best_ns,
         covered_ns=covered_ns if witness else None,
