@@ -4,12 +4,26 @@ from typing import Any
 
 import orjson
 import pytest
+from msgspec import structs
 
 from reconverge.core import partition
 from reconverge.core.control.policy import parse
-from reconverge.core.messages.desk import Attestation, ParentOrder, PolicyChange, SafeMode
-from reconverge.core.messages.effects import Alert, Cap, Effect, ShadowCap
-from reconverge.core.messages.events import Disconnect, Heartbeat, Logon, NewOrder
+from reconverge.core.messages.desk import (
+    Attestation,
+    ParentOrder,
+    PolicyChange,
+    RetireSession,
+    SafeMode,
+)
+from reconverge.core.messages.effects import Alert, Cap, Effect, Retired, ShadowCap
+from reconverge.core.messages.events import (
+    Disconnect,
+    ExecutionReport,
+    Heartbeat,
+    Logon,
+    Logout,
+    NewOrder,
+)
 from reconverge.core.orders.orders import Orders
 from reconverge.core.partition import Partition, Rejected
 
@@ -92,6 +106,142 @@ def test_a_session_whose_orders_are_too_many_is_parked() -> None:
     assert names(folded.settle(SECOND)) == ["parked"]
     assert folded.sessions["S"].truth.orders.in_flight_total == 1
     assert str(folded.sessions["S"].truth.parked).startswith("1 orders")
+
+
+# -- the life of a session -----------------------------------------------------------------------
+
+DAY = 24 * 3_600 * SECOND
+
+
+def retire(session: str = "S") -> RetireSession:
+    return RetireSession(session=session, actor="jo", reason="the desk was closed", **AT)
+
+
+def logout(*, outbound: bool) -> Logout:
+    return Logout(session="S", outbound=outbound, **AT)
+
+
+def closed() -> Partition:
+    """A session that both sides logged out of in order."""
+    folded = Partition()
+    folded.apply(logon(), SECOND)
+    folded.apply(logon(channel="DC1"), SECOND)
+    folded.settle(SECOND)
+    folded.apply(logout(outbound=True), 2 * SECOND)
+    folded.apply(logout(outbound=False), 2 * SECOND)
+    return folded
+
+
+def reasons(effects: list[Effect]) -> list[str]:
+    return [effect.reason for effect in effects if isinstance(effect, Cap)]
+
+
+def test_an_orderly_logout_closes_with_one_last_cap_and_then_silence() -> None:
+    folded = closed()
+    (last,) = [effect for effect in folded.settle(2 * SECOND) if isinstance(effect, Cap)]
+    assert (last.reason, last.cap, last.instrument_cap, last.link) == ("closed", 0, 0, "closed")
+    assert folded.settle(9 * SECOND) == []
+    folded.apply(Heartbeat(session="S", channel="DC1", seq=2, **AT), 10 * SECOND)
+    assert folded.settle(10 * SECOND) == []
+    assert folded.next_deadline_ns == 10 * SECOND + DAY
+
+
+def test_a_logon_opens_it_again_and_its_cap_is_earned_anew() -> None:
+    folded = closed()
+    folded.settle(2 * SECOND)
+    folded = Partition.load(orjson.loads(rows(folded)))
+    late: dict[str, Any] = {"event_ns": 20 * SECOND, "ingest_ns": 20 * SECOND}
+    folded.apply(structs.replace(logon(seq=2), **late), 20 * SECOND)
+    (cap,) = [effect for effect in folded.settle(20 * SECOND) if isinstance(effect, Cap)]
+    assert (cap.cap, cap.link) == (0, "up")
+    folded.apply(Heartbeat(session="S", channel="DC1", seq=2, **late), 20 * SECOND)
+    folded.settle(20 * SECOND)
+    assert [e.cap for e in folded.settle(21 * SECOND) if isinstance(e, Cap)] == [0.1]
+
+
+def test_a_logout_with_a_request_in_flight_closes_nothing() -> None:
+    folded = Partition()
+    folded.apply(logon(), SECOND)
+    folded.apply(order("A"), SECOND)
+    folded.apply(logout(outbound=True), 2 * SECOND)
+    folded.apply(logout(outbound=False), 2 * SECOND)
+    assert "closed" not in reasons(folded.settle(2 * SECOND))
+    assert folded.settle(3 * SECOND)
+
+
+def test_an_operator_retires_a_session_and_what_comes_later_opens_another() -> None:
+    folded = Partition()
+    folded.apply(logon(), SECOND)
+    folded.settle(SECOND)
+    folded.apply(retire(), 2 * SECOND)
+    (told,) = [effect for effect in folded.settle(2 * SECOND) if isinstance(effect, Retired)]
+    assert (told.session, told.actor, told.reason) == ("S", "jo", "the desk was closed")
+    assert not folded.sessions
+    assert folded.next_deadline_ns is None
+    folded.apply(logon(), 3 * SECOND)
+    assert [e.sequence for e in folded.settle(3 * SECOND) if isinstance(e, Cap)] == [1]
+
+
+def test_no_session_is_retired_while_an_order_works_neither_by_hand_nor_by_time() -> None:
+    folded = Partition()
+    folded.apply(logon(), SECOND)
+    folded.apply(order("A"), SECOND)
+    report = ExecutionReport(
+        session="S", seq=2, cl_ord_id="A", order_id="VA", symbol="ACME", exec_type="new",
+        ord_status="new", order_qty="10", cum_qty="0", leaves_qty="10", **AT,
+    )  # fmt: skip
+    folded.apply(report, SECOND)
+    folded.settle(SECOND)
+    before = rows(folded)
+    with pytest.raises(Rejected, match="1 orders of S work"):
+        folded.apply(retire(), 2 * SECOND)
+    with pytest.raises(Rejected, match="no session named T"):
+        folded.apply(retire("T"), 2 * SECOND)
+    assert rows(folded) == before
+    folded.settle(3 * DAY)
+    assert list(folded.sessions) == ["S"]
+    due_ns = folded.next_deadline_ns
+    assert due_ns is not None
+    assert due_ns > 3 * DAY
+
+
+def test_a_day_without_a_word_retires_a_session_and_not_a_moment_less() -> None:
+    folded = closed()
+    folded.settle(2 * SECOND)
+    assert folded.settle(2 * SECOND + DAY - 1) == []
+    (told,) = folded.settle(2 * SECOND + DAY)
+    assert isinstance(told, Retired)
+    assert told.actor == "idle"
+    assert folded.next_deadline_ns is None
+
+
+@pytest.mark.parametrize(
+    ("role", "actor", "refused"),
+    [
+        ("guardrail", "fetl", True),
+        (None, "guardrail-fetl", True),
+        ("operator", "guardrail-desk", False),
+        (None, "jo", False),
+    ],
+)
+@pytest.mark.parametrize("session", ["S", "*"])
+def test_a_guardrail_sets_the_latch_and_only_an_operator_releases_it(
+    role: Any, actor: str, refused: bool, session: str
+) -> None:
+    folded = Partition()
+    folded.apply(logon(), SECOND)
+
+    def latch(*, on: bool) -> SafeMode:
+        return SafeMode(session=session, on=on, actor=actor, role=role, reason="why", **AT)
+
+    folded.apply(latch(on=True), SECOND)
+    assert names(folded.settle(SECOND)) == ["safe_mode_on"]
+    if refused:
+        with pytest.raises(Rejected, match="only an operator releases"):
+            folded.apply(latch(on=False), SECOND)
+    else:
+        folded.apply(latch(on=False), SECOND)
+    assert folded.sessions["S"].truth.safe_mode is refused
 
 
 # -- policies ------------------------------------------------------------------------------------
