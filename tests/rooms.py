@@ -71,7 +71,7 @@ STREAM = (
          ("core", "stream.seam"), front=False,
          places=("stream.history", "stream.folding", "stream.inputs")),
     Room("stream.worker", "one partition served: fold, journal, publish, quarantine",
-         ("core", "stream.history", "stream.kafka", "stream.seam"), front=False,
+         ("core", "stream.history", "stream.seam"), front=False,
          places=("stream.worker", "stream.core_fold", "stream.publish", "stream.quarantine",
                  "stream.service")),
 )  # fmt: skip

@@ -26,6 +26,7 @@ from reconverge.core.messages.events import (
 )
 from reconverge.core.orders.orders import Orders
 from reconverge.core.partition import Partition, Rejected
+from reconverge.core.session import IDLE_NS
 
 SECOND = 1_000_000_000
 AT: dict[str, Any] = {"event_ns": SECOND, "ingest_ns": SECOND}
@@ -331,15 +332,15 @@ def test_time_does_not_go_back() -> None:
 def test_lost_inputs_park_every_session_known() -> None:
     folded = Partition()
     folded.apply(logon(), SECOND)
-    folded.park("retention")
+    folded.park("retention", SECOND)
     assert names(folded.settle(SECOND)) == ["parked"]
-    folded.park("retention again")  # parked already: said once
+    folded.park("retention again", SECOND)  # parked already: said once
     assert names(folded.settle(SECOND)) == []
 
 
 def test_lost_before_any_session_was_known_parks_those_that_do_not_begin_at_one() -> None:
     folded = Partition()
-    folded.park("retention")
+    folded.park("retention", SECOND)
     folded = Partition.load(orjson.loads(rows(folded)))
     folded.apply(logon("S", seq=1), SECOND)
     folded.apply(logon("T", seq=40), SECOND)
@@ -347,6 +348,17 @@ def test_lost_before_any_session_was_known_parks_those_that_do_not_begin_at_one(
     folded.apply(parent, SECOND)  # no number to go by
     told = [effect for effect in folded.settle(SECOND) if isinstance(effect, Alert)]
     assert [alert.session for alert in told if alert.name == "parked"] == ["T", "U"]
+
+
+def test_a_session_first_heard_a_day_after_a_loss_is_none_that_was_lost() -> None:
+    folded = Partition()
+    folded.park("retention", SECOND)
+    folded = Partition.load(orjson.loads(rows(folded)))
+    later_ns = SECOND + IDLE_NS
+    folded.apply(logon("S", seq=40), later_ns - 1)
+    folded.apply(logon("T", seq=40), later_ns)
+    told = [effect for effect in folded.settle(later_ns) if isinstance(effect, Alert)]
+    assert [alert.session for alert in told if alert.name == "parked"] == ["S"]
 
 
 def test_an_unsettled_partition_is_not_dumped() -> None:

@@ -136,7 +136,7 @@ class Scenario:
         if source == "restart":
             self.restart()
         elif source == "park":
-            self.partition.park(" ".join(rest))
+            self.partition.park(" ".join(rest), self.now_ns)
         elif source not in _TIME:
             for each in line.split(maxsplit=1)[1].split(" ; "):
                 self._apply(*split(each))

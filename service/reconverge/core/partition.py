@@ -18,7 +18,7 @@ from reconverge.core.messages.effects import Effect, Retired
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, plain
 from reconverge.core.orders import OrdersFull
-from reconverge.core.session import Rejected, Session, check_role
+from reconverge.core.session import IDLE_NS, Rejected, Session, check_role
 from reconverge.core.venue import Venue
 
 CORE_VERSION: Final = "2"
@@ -49,9 +49,10 @@ class Partition:
         """The latest time it was settled at. Nanoseconds, UTC."""
         self._safe_mode: SafeMode | None = None
         """The latch set for every session, for those that are yet to appear."""
-        self._lost: str | None = None
-        """Why input is missing from before the first session was known: none that appears later is
-        trusted unless its numbers are seen from the first one."""
+        self._lost: tuple[str, int] | None = None
+        """Why input is missing from before the first session was known, and since when: none that
+        appears within a day is trusted unless its numbers are seen from the first one. Whoever is
+        silent for longer is followed no longer anyway."""
         self._changed: dict[str, Session] = {}
         """Sessions with events since they were last settled, in order of their first one."""
         self._effects: list[Effect] = []
@@ -104,7 +105,9 @@ class Partition:
         if self._safe_mode is not None:
             session.apply(self._safe_mode, now_ns)
         if self._lost is not None and getattr(event, "seq", None) != 1:
-            session.park(self._lost)
+            reason, lost_ns = self._lost
+            if now_ns - lost_ns < IDLE_NS:
+                session.park(reason)
 
     def _retire(self, event: RetireSession, now_ns: int) -> None:
         session = self.sessions.get(event.session)
@@ -151,13 +154,13 @@ class Partition:
             session.apply(event, now_ns)
             self._changed[name] = session
 
-    def park(self, reason: str) -> None:
+    def park(self, reason: str, now_ns: int) -> None:
         """Stop trusting every session's truth: the inputs are known to be incomplete.
 
         With no session yet, those that were are not known either: see ``_lost``.
         """
         if not self.sessions:
-            self._lost = reason
+            self._lost = reason, now_ns
         for name, session in self.sessions.items():
             session.park(reason)
             self._changed[name] = session
@@ -254,7 +257,7 @@ class Partition:
         partition = cls((), venues)
         partition.now_ns = now_ns
         partition.book = PolicyBook.load(book)
-        partition._lost = lost
+        partition._lost = None if lost is None else tuple(lost)
         partition._safe_mode = None if latch is None else convert(latch, SafeMode)
         for name, own_rows in groupby(stream, key=itemgetter(0)):
             session = Session.load(

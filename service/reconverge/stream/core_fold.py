@@ -61,9 +61,9 @@ class CoreFold:
         faults, self.partition.faults = self.partition.faults, []
         return faults
 
-    def park(self, reason: str, now_ns: int) -> None:  # noqa: ARG002 - the core keeps its own time
+    def park(self, reason: str, now_ns: int) -> None:
         """See `Fold`."""
-        self.partition.park(reason)
+        self.partition.park(reason, now_ns)
 
     def dump(self) -> Iterator[Row]:
         """See `Fold`."""

@@ -157,8 +157,7 @@ class Inputs:
         wait_s, before = self._options.deadlines.read_s, (self._intake.buffered(), dict(self._lost))
         hungry = self._intake.hungry(self._options.limits.buffered_records)
         await self._poll(sorted({*short, *hungry}), wait_s)
-        await asyncio.sleep(0)  # what is to follow is asked for
-        await asyncio.sleep(0)  # and on its way: what comes now is long, and does not turn the loop
+        await _requests_sent()
         if before == (self._intake.buffered(), self._lost):
             raise LogError(
                 f"no input within {wait_s} s, though the journal says that there is some"
@@ -211,6 +210,16 @@ class Inputs:
         self._intake.skip(topic, offset)
         if self._tail:
             self._tail.seek(topic, offset)
+
+
+async def _requests_sent() -> None:
+    """Let the loop turn as often as the tail needs to have its next requests on their way.
+
+    In its first turn their tasks begin, in the second they write to their sockets. What comes now
+    is long and does not turn the loop.
+    """
+    for _ in range(2):
+        await asyncio.sleep(0)
 
 
 def _mark(record: Record) -> int:

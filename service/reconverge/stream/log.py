@@ -110,6 +110,23 @@ class Log(Protocol):
         """Release the connections; what is still queued may or may not be written. Never raises."""
 
 
+Positions = Mapping[int, Mapping[str, int]]
+"""Where each partition's input topics are read next."""
+
+
+class Membership(Protocol):
+    """Advice on which partitions to serve."""
+
+    async def assigned(self) -> frozenset[int]:
+        """The next assignment, once there is one. Raises `LogError`: ask again."""
+
+    async def report(self, positions: Positions) -> None:
+        """Tell lag tools where we are. Raises `LogError`; nothing depends on it."""
+
+    async def close(self) -> None:
+        """Leave the group. Never raises."""
+
+
 class LogError(Exception):
     """The log could not be used: the environment's fault, worth a bounded retry."""
 

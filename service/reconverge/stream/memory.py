@@ -15,7 +15,7 @@ from typing import Final
 YOUNG_MAX: Final = 50_000
 """Allocations before young objects are looked at; a batch makes some thousands that die with it."""
 MIDDLE_PER_FULL: Final = 1_000_000
-"""Full collections happen only in `settle`: by themselves they would never be worth their pause."""
+"""Full collections happen only in `freeze`: by themselves they would never be worth their pause."""
 
 
 LARGE_BYTES: Final = 4 << 20
@@ -35,7 +35,7 @@ def tune() -> None:
         mallopt(_M_MMAP_THRESHOLD, LARGE_BYTES)
 
 
-def settle() -> None:
+def freeze() -> None:
     """Collect what has become garbage since the last time, and stop looking at what is alive."""
     gc.collect()
     gc.freeze()

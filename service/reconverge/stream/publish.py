@@ -30,13 +30,13 @@ class Publisher:
         """
         messages = [Message(output.topic, output.key, output.value or None) for output in outputs]
         self._on_the_way.append((offset, await self._log.send(messages)))
-        await self._settle(self._batches_max)
+        await self._acknowledged(self._batches_max)
 
     async def drained(self) -> None:
         """Return when everything sent was acknowledged."""
-        await self._settle(0)
+        await self._acknowledged(0)
 
-    async def _settle(self, batches_max: int) -> None:
+    async def _acknowledged(self, batches_max: int) -> None:
         while self._on_the_way:
             offset, sent = self._on_the_way[0]
             if len(self._on_the_way) <= batches_max and not all(one.done() for one in sent):

@@ -15,8 +15,7 @@ import structlog
 
 from reconverge.stream import memory
 from reconverge.stream.conditions import Condition, Refusal, Superseded
-from reconverge.stream.kafka.membership import Membership
-from reconverge.stream.log import Log, LogError, OutcomeUnknown
+from reconverge.stream.log import Log, LogError, Membership, OutcomeUnknown
 from reconverge.stream.worker import Context, Worker
 
 _log = structlog.get_logger(__name__)

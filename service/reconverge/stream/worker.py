@@ -191,7 +191,7 @@ class Worker:
             await self._write_snapshot(released=False)
         await self._committed()
         await self._publisher.drained()  # routers have their caps before we pause
-        memory.settle()
+        memory.freeze()
         self.ready = self.served = True
         self._observer.owned(self._log.partition, owned=True)
 
@@ -365,5 +365,5 @@ class Worker:
         self._snapshot = await self._journal.append(record)
         self._snapshot_rows = written.rows
         if not released:
-            memory.settle()
+            memory.freeze()
         self._observer.snapshot(self._log.partition, written.size_bytes, perf_counter() - started)

@@ -8,9 +8,8 @@ partitions, or without membership, and never told (aiokafka #1187), so such a me
 """
 
 import asyncio
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from time import monotonic
-from typing import Protocol
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
@@ -18,24 +17,8 @@ from aiokafka.coordinator.assignors.range import RangePartitionAssignor
 
 from reconverge.stream.conditions import Refusal
 from reconverge.stream.kafka.client import Connection, closed, within
-from reconverge.stream.log import LogError
+from reconverge.stream.log import LogError, Positions
 from reconverge.stream.options import Deadlines, Topics
-
-Positions = Mapping[int, Mapping[str, int]]
-"""Where each partition's input topics are read next."""
-
-
-class Membership(Protocol):
-    """Advice on which partitions to serve."""
-
-    async def assigned(self) -> frozenset[int]:
-        """The next assignment, once there is one. Raises `LogError`: ask again."""
-
-    async def report(self, positions: Positions) -> None:
-        """Tell lag tools where we are. Raises `LogError`; nothing depends on it."""
-
-    async def close(self) -> None:
-        """Leave the group. Never raises."""
 
 
 class KafkaMembership:
