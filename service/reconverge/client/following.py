@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import (
+    KafkaConnectionError,
     KafkaError,
     TopicAuthorizationFailedError,
     UnknownTopicOrPartitionError,
@@ -174,7 +175,7 @@ class Follower:
             batches = await consumer.getmany(timeout_ms=_POLL_MS, max_records=_RECORDS_MAX)
             for partition, records in batches.items():
                 for record in records:
-                    self._take(record, live=record.offset >= self._ends[partition])
+                    self._take(record, live=record.offset >= self._ends.get(partition, 0))
             await self._look_whether_caught_up(consumer)
             await asyncio.sleep(0)  # records that have been fetched are handed out without a wait
 
@@ -238,6 +239,8 @@ def _told(error: Exception, topic: str) -> str:
             )
         case TopicAuthorizationFailedError():
             return f"no right to read: grant Describe and Read on topic {topic!r}"
+        case KafkaConnectionError():
+            return f"{error}: down, or it refuses us; the log lines of aiokafka say which"
     return str(error) or type(error).__name__
 
 
