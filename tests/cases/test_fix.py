@@ -41,6 +41,10 @@ CASES: Final[dict[str, Case]] = {
     "report_inside_xml": Case(venue=SIXTY, drop_copy=True),
     # R38: an older fill told again lowers nothing
     "older_fill_control": Case(entry={"V1": ("40", "60")}),
+    "older_fill_repeated": Case(entry={"V1": ("40", "60")}),
+    # R35: an end must be said, and leaves of nothing are none
+    "leaves_zero_on_pending_new": Case(entry=SIXTY),
+    "leaves_zero_filler": Case(entry=SIXTY),
     # R19
     "noisy_last_price": Case(entry=SIXTY, degraded={"tag 31 rounded": 1}),
     "no_exec_type": Case(entry={"D777": ("100", "0")}),

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import Final
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
 
 from reconverge.core.messages.wire import encode
 from reconverge.tap.feed import Feed, Raw
@@ -223,6 +226,65 @@ async def test_two_processes_share_the_partitions_and_one_may_die(
         second.terminate()
         assert second.wait(WAIT_S) == 0
     assert await stored(place) == whole
+
+
+@pytest.mark.slow
+async def test_a_process_that_was_stopped_publishes_nothing_that_another_did(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    """Woken after the group took it for dead, it is a member like any other."""
+    place, talk = Place(kafka, "woken", tmp_path), day(5, 600)
+    whole = expected(talk)
+    total = sum(map(len, whole.values()))
+    third = len(talk) // 3
+    with place.tap() as first:
+        await place.write(talk[:third])
+        await until(place, total // 10)
+        first.send_signal(signal.SIGSTOP)
+        await place.write(talk[third : 2 * third])
+        with place.tap() as second:
+            await until(place, sum(map(len, expected(talk[: 2 * third]).values())))
+            first.send_signal(signal.SIGCONT)
+            await place.write(talk[2 * third :])
+            await until(place, total)
+            for process in (first, second):
+                process.terminate()
+                assert process.wait(WAIT_S) == 0
+    assert await stored(place) == whole
+
+
+async def test_records_that_were_deleted_unread_are_told(
+    kafka: KafkaCluster, tmp_path: Path
+) -> None:
+    place, talk = Place(kafka, "deleted", tmp_path), day(6, 40)
+    part = len(talk) // 3
+    await place.write(talk[:part])
+    with place.tap() as process:
+        await until(place, sum(map(len, expected(talk[:part]).values())))
+        process.terminate()
+        assert process.wait(WAIT_S) == 0
+    await place.write(talk[part : 2 * part])
+    await forget(place)
+    await place.write(talk[2 * part :])
+    before = sum(map(len, (await stored(place)).values()))
+    with place.tap() as process:
+        await until(place, before + 1)
+        process.terminate()
+        _, told = process.communicate(timeout=WAIT_S)
+    assert process.returncode == 0
+    assert b"records were deleted before they were read" in told
+
+
+async def forget(place: Place) -> None:
+    """All raw records so far are gone, as retention would have it."""
+    reader = place.reader()
+    await reader.start()
+    ends = await reader.end_offsets([TopicPartition(place.raw, p) for p in range(PARTITIONS)])
+    await reader.stop()
+    admin = AIOKafkaAdminClient(**place.kafka.client())
+    await admin.start()
+    await admin.delete_records({at: RecordsToDelete(before_offset=end) for at, end in ends.items()})
+    await admin.close()
 
 
 async def test_stopped_in_order_it_goes_on_where_it_was(
