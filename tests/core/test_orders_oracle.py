@@ -199,6 +199,7 @@ class Course(RuleBasedStateMachine):
         self.twin = Script(Orders.load(rows))
         self.twin.now_ns = self.script.now_ns
         self.twin.words.numbers = dict(self.script.words.numbers)
+        self.twin.received = set(self.script.received)
         for watched in WATCHED:
             self.twin.orders.watch(*watched)
 
