@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from reconverge.core.orders import Orders, Watch
+from reconverge.core.orders.check import check
 from reconverge.core.orders.index import Order
 from tests.core.order_script import MS_NS, START_NS, Script
 
@@ -306,6 +307,10 @@ class Course(RuleBasedStateMachine):
                 ):
                     young.append(word.at_ns + hard_ns)
             assert watch.next_deadline_ns == min(young, default=None)
+
+    @invariant()
+    def its_own_check_agrees(self) -> None:
+        check(self.script.orders.book)
 
     @invariant()
     def views_are_sound(self) -> None:

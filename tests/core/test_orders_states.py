@@ -5,11 +5,14 @@ table says.
 """
 
 import itertools
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from reconverge.core.messages.events import OrderStreamEvent
 from reconverge.core.messages.wire import kind
+from reconverge.core.orders.check import check
 from reconverge.core.orders.orders import ORDER_EVENTS
 from reconverge.core.orders.states import OUTCOMES, WORDS, ViewState, Word
 from reconverge.core.orders.table import EXEC_ROWS, MESSAGE_ROWS
@@ -104,6 +107,33 @@ def test_a_message_that_says_the_word_does_so(word: Word, state: ViewState) -> N
     assert view(script.orders, "X")[0] is by_hand(word, state)
     found, open_qty, _ = view(script.orders, "X")
     assert found is ViewState.OPEN or not open_qty
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda order, book: setattr(order.entry, "open", 1),
+        lambda order, book: setattr(order.entry, "state", ViewState.FILLED),
+        lambda order, book: setattr(order.venue, "leg", 9),
+        lambda order, book: setattr(order, "over", True),
+        lambda order, book: setattr(order, "price", 7),
+        lambda order, book: setattr(order, "doubt", None),
+        lambda order, book: setattr(order.doubt, "unanswered_ns", 5),
+        lambda order, book: order.doubt.copy_lacks.clear(),
+        lambda order, book: setattr(book.counts.total, "orders", 3),
+        lambda order, book: setattr(order.tally, "in_play", 0),
+        lambda order, book: book.requests.waiting.clear(),
+    ],
+)
+def test_a_fault_in_the_sums_is_found(spoil: Callable[[Any, Any], None]) -> None:
+    """The check of the invariants bites."""
+    script = Script()
+    script.run("> new X 100\n< new X 0/100\n> cancel C of X\n> mass-cancel M")
+    book = script.orders.book
+    check(book)
+    spoil(script.orders.find("X"), book)
+    with pytest.raises(AssertionError):
+        check(book)
 
 
 def test_a_request_that_a_snapshot_shows_lost() -> None:

@@ -19,6 +19,7 @@ from reconverge.core.control.machine import RISING
 from reconverge.core.messages.effects import Cap, CapFields, Effect, State, Transition
 from reconverge.core.messages.wire import encode, plain
 from reconverge.core.orders import Order, Watch
+from reconverge.core.orders.check import check
 from reconverge.core.session import Session
 from tests.core.venue_model import HEADER, World
 from tests.scenarios.transcript import Scenario
@@ -134,6 +135,7 @@ _WAY = [State.REPLAY_SYNCING, State.CONTROLLED_REENTRY, State.STABLE]
 
 def _similar(session: Session) -> None:
     """Similarity against sets and sums made anew (DOMAIN, Similarity)."""
+    check(session.truth.orders.book)
     orders, watch = session.truth.orders, session.control.watch
     entry = set(orders.working(venue=False))
     venue = set(orders.working(venue=True))

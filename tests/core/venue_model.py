@@ -13,7 +13,7 @@ from typing import Final
 FAULTS: Final = (
     "drop_link", "drop_copy_link", "lose", "duplicate", "refuse", "silence", "retention", "reset",
     "snapshot", "restart", "park", "safe_mode", "policy", "delay", "anonymous", "batch", "clock",
-    "switch", "astray", "coarse",
+    "switch", "astray", "coarse", "untold",
 )  # fmt: skip
 ANSWER_MAX: Final = 8
 """Numbers in one resend answer: small, so that chunks are common."""
@@ -106,6 +106,8 @@ class World:
         self.lost_requests: list[int] = []
         self.names = self.execs = self.snapshots = 0
         self.unprovable = False
+        self.untold: set[str] = set()
+        """Legs with a fill that drop copy never tells, by a live numbering without a hole."""
         """Something was lost that no replay tells: only a snapshot can."""
         self.latched = False
         self._connect(self.entry)
@@ -183,6 +185,10 @@ class World:
     def report(self, text: str) -> None:
         """What is told of an order goes to both streams."""
         self.publish(self.entry, text)
+        if text.startswith("trade ") and self._chance("untold", 0.03):
+            self.unprovable = True  # it uses up no number: nobody will ever say that it is missing
+            self.untold.add(text.split()[1])
+            return
         anonymous = " cl_ord_id=- orig_cl_ord_id=-" if "anonymous" in self.faults else ""
         self.publish(self.copy, text + anonymous)
 
@@ -192,6 +198,7 @@ class World:
         actions: list[tuple[int, Callable[[], None]]] = [
             (6, self._new), (4, self._cancel), (3, self._replace), (8, self._fill),
             (2, self._unsolicited), (1, self._restate), (1, self._bust), (4, self._heartbeat),
+            (2, self._immediate), (1, self._storm),
             (3, self._recover), (4, self._misfortune),
         ]  # fmt: skip
         weights, choices = zip(*actions, strict=True)
@@ -227,6 +234,27 @@ class World:
             self.report(f"new {name} {self.orders[name].amounts}")
 
         self._send(f"new {name} {qty} sym={symbol}" + " persistent" * persistent, arrive)
+
+    def _immediate(self) -> None:
+        """An order that fills at once, wholly or in part, and never rests."""
+        if not self.entry.up:
+            return
+        name, qty = self._name(), self.rng.randrange(1, 10) * 10
+
+        def arrive() -> None:
+            order = self.orders[name] = Order(name, qty, persistent=False)
+            self._execute(order, self.rng.randrange(1, qty + 1))
+            if order.working:
+                order.working = False
+                self.report(f"canceled {name} {order.amounts}")
+
+        self._send(f"new {name} {qty} sym=ACME", arrive)
+
+    def _storm(self) -> None:
+        """Replaces of one order, each sent before the answer to the one before is here."""
+        for _ in range(4):
+            self._replace()
+            self.wait(self.rng.randrange(1, 40))
 
     def _cancel(self) -> None:
         order = self._working()
@@ -265,7 +293,9 @@ class World:
         order = self._working()
         if order is None:
             return
-        last = self.rng.randrange(1, order.leaves + 1)
+        self._execute(order, self.rng.randrange(1, order.leaves + 1))
+
+    def _execute(self, order: Order, last: int) -> None:
         order.cum += last
         order.working = order.cum < order.qty
         self.execs += 1
@@ -484,6 +514,11 @@ class World:
             self._recover()
         if self.unprovable and self.proven:
             self._snapshot(whole=True)
+            over = [o for o in self.orders.values() if o.leg in self.untold and not o.working]
+            if over:
+                names = ",".join(f"V{order.root}" for order in over)
+                self.wait(100)
+                self.tell(f'control attest desk "executions compared by hand" orders={names}')
         self.wait(2_000)
         self._heartbeat()
         self.wait(100)

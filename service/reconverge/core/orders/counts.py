@@ -192,8 +192,9 @@ class Counts:
     def copy_begins(self) -> None:
         """Drop copy is heard for the first time: it owes nothing of orders that are over (R40)."""
         self.copy_heard = True
-        for order in self._index.over:
-            order.venue.cum = max(order.venue.cum, order.entry.cum)
+        for order in (*self._index.over, *self._index.alive):
+            if not order.entry.open and not order.venue.open:
+                order.venue.cum = max(order.venue.cum, order.entry.cum)
 
     def add(self, order: Order) -> None:
         """Take up a stored order, its doubt with it."""
