@@ -5,6 +5,7 @@ from typing import Final, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reconverge.tca.arrays import Bools, Floats, Ints
@@ -47,6 +48,11 @@ Texts: TypeAlias = NDArray[np.object_]
 def texts(column: pa.ChunkedArray) -> Texts:
     """Texts, None for null."""
     return np.array(column.to_pylist() or [None], object)[: len(column)]
+
+
+def said(column: pa.ChunkedArray, text: str) -> Bools:
+    """Which rows hold a text."""
+    return np.asarray(pc.equal(column, text).fill_null(False), np.bool_)  # noqa: FBT003
 
 
 def groups(column: pa.ChunkedArray) -> Iterator[tuple[str, Ints]]:

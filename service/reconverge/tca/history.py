@@ -4,9 +4,9 @@ Nothing is left out in silence: executions that belong to no parent are counted,
 be built are listed with the reason.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import ibis
 import numpy as np
@@ -14,8 +14,8 @@ import pyarrow as pa
 
 from reconverge.core.messages.units import ONE
 from reconverge.tca import build, fifo, marks, unintended
-from reconverge.tca.arrays import Ints
-from reconverge.tca.columns import Texts, coded, exact, groups, mids, texts, whole
+from reconverge.tca.arrays import Floats, Ints
+from reconverge.tca.columns import Texts, coded, exact, groups, mids, said, texts, whole
 from reconverge.tca.delays import NO_RESTRICTION, Restrictions
 from reconverge.tca.engine import Lake
 from reconverge.tca.fifo import NONE, Steps
@@ -101,6 +101,7 @@ class _Tables:
         named = zip(texts(self._caps["session"]), texts(self._caps["episode_id"]), strict=True)
         self.episodes = tuple(dict.fromkeys((s, e) for s, e in named if e is not None))
         self._places = {name: place for place, name in enumerate(self.episodes)}
+        self._restricted: dict[tuple[str, str], Restrictions] = {}
         last = lake.read(lake.batches.aggregate(at=lake.batches["batch_ns"].max()))["at"][0].as_py()
         self.known_until_ns = int(last or 0)
 
@@ -132,7 +133,8 @@ class _Tables:
             end_mid = float(mids_.at(np.array([end_ns]))[0])
         schedule = self._schedule(parent_id, rows)
         parent = Parent(side, tranches, schedule, fills, end_ns, end_mid, is_open)
-        caps = _joined([self._restrictions(session, symbol, parent) for session in sessions])
+        life_ns = tranches[0].at_ns, end_ns
+        caps = _joined([_lived(self._restrictions(name, symbol), *life_ns) for name in sessions])
         failed = int(caps.from_ns[0]) if caps.label else None
         problem = None if _whole(rows) else LEGS_DO_NOT_ADD_UP
         return Order(parent_id, symbol, sessions, parent, mids_, caps, fate, failed, problem, mixed)
@@ -149,7 +151,7 @@ class _Tables:
         fills = Fills(
             at_ns[order],
             np.maximum(heard_ns, at_ns)[order],
-            np.where(np.equal(texts(rows["side"]), "buy"), BUY, SELL)[order] * side,
+            np.where(said(rows["side"], "buy"), BUY, SELL)[order] * side,
             exact(rows["qty"])[0][order],
             exact(rows["px"])[0][order],
             np.where(known, at_fill, np.nan)[order],
@@ -205,17 +207,30 @@ class _Tables:
             return last_ns, float("nan"), False
         return max(self.known_until_ns, last_ns), float("nan"), True
 
-    def _restrictions(self, session: str, symbol: str, parent: Parent) -> Restrictions:
-        """The caps below normal of one session while the parent lived, its instrument's first."""
-        rows = self._caps.take(self._caps_of.get(session, np.empty(0, np.int64)))
-        spans = list(_spans(rows, symbol, parent, self.known_until_ns))
-        if not spans:
-            return NO_RESTRICTION
-        from_ns, to_ns, names, labels = zip(*spans, strict=True)
-        episode = np.array([self._places[session, name] for name in names], np.int64)
-        return Restrictions(
-            np.array(from_ns, np.int64), np.array(to_ns, np.int64), episode, tuple(labels)
-        )
+    def _restrictions(self, session: str, symbol: str) -> Restrictions:
+        """The caps below normal of one session's instrument, all of them."""
+        if (session, symbol) not in self._restricted:
+            rows = self._caps.take(self._caps_of.get(session, np.empty(0, np.int64)))
+            found = _restrictions(rows, symbol, self.known_until_ns)
+            names = [self._places[session, name] for name in found.episodes]
+            self._restricted[session, symbol] = Restrictions(
+                found.from_ns, found.to_ns, np.array(names, np.int64), found.labels
+            )
+        return self._restricted[session, symbol]
+
+
+def _lived(whole_: Restrictions, from_ns: int, to_ns: int) -> Restrictions:
+    """Restrictions within a parent's life."""
+    first = int(np.searchsorted(whole_.to_ns, from_ns, side="right"))
+    last = int(np.searchsorted(whole_.from_ns, to_ns, side="left"))
+    if first >= last:
+        return NO_RESTRICTION
+    return Restrictions(
+        np.maximum(whole_.from_ns[first:last], from_ns),
+        np.minimum(whole_.to_ns[first:last], to_ns),
+        whole_.episode[first:last],
+        whole_.label[first:last],
+    )
 
 
 def _place(rows: pa.Table) -> Ints:
@@ -268,44 +283,54 @@ def _unintended(rows: pa.Table, fills: Fills) -> unintended.Unintended:
     return unintended.stated(codes, fills.qty, fills.heard_ns, quantities)
 
 
-def _spans(
-    rows: pa.Table, symbol: str, parent: Parent, known_until_ns: int
-) -> Iterator[tuple[int, int, str, str]]:
-    """(from, to, episode, state/reason) of caps below normal, in time order.
+class _Spans(NamedTuple):
+    """Times under a cap below normal, in time order."""
 
-    A cap holds until the next is published or it expires; an expired one restricts too. What lies
-    outside an episode is nobody's.
+    from_ns: Ints
+    to_ns: Ints
+    episodes: tuple[str, ...]
+    labels: tuple[str, ...]
+
+
+def _restrictions(rows: pa.Table, symbol: str, known_until_ns: int) -> _Spans:
+    """When the caps of one session restricted an instrument.
+
+    A cap holds until the next is published or it expires; an expired one restricts too (T27). An
+    instrument's own cap goes before its session's. What lies outside an episode is nobody's.
     """
-    at_ns, symbols = whole(rows["batch_ns"]), texts(rows["symbol"])
-    value = np.asarray(rows["cap"], np.float64)
-    own = np.asarray(rows["instrument_cap"].fill_null(float("nan")), np.float64)
-    names = [texts(rows[name]).tolist() for name in ("state", "reason", "episode_id")]
-    expiry = whole(rows["valid_until_ns"])
-    for begin, end, i, j in _published(at_ns, symbols, symbol, known_until_ns):
-        cap = value[j] if j != NONE else (own[i] if not np.isnan(own[i]) else value[i])
-        state, reason, episode = (column[i] for column in names)
-        if episode is None:
-            continue
-        stale = min(end, max(begin, int(expiry[i])))
-        for start, stop, label in (
-            (begin, stale, reason if cap < NORMAL_CAP else None), (stale, end, "expired"),
-        ):  # fmt: skip
-            low, high = max(start, parent.tranches[0].at_ns), min(stop, parent.end_ns)
-            if label is not None and low < high:
-                yield low, high, episode, f"{state}/{label}"
+    (session,) = np.nonzero(np.asarray(rows["symbol"].is_null()))
+    (own,) = np.nonzero(said(rows["symbol"], symbol))
+    # Rows of instruments follow the row of their session.
+    begin = np.maximum.accumulate(whole(rows["batch_ns"])[session])
+    end = np.append(begin[1:], max(known_until_ns, int(begin[-1]))) if begin.size else begin
+    every, quiet = (_ratios(rows[name]) for name in ("cap", "instrument_cap"))
+    cap = np.where(np.isnan(quiet), every, quiet)[session]
+    cap[np.searchsorted(session, own) - 1] = every[own]
+    stale = np.clip(whole(rows["valid_until_ns"])[session], begin, end)
+    state, reason, episode = (texts(rows[n])[session] for n in ("state", "reason", "episode_id"))
+    of_episode = np.asarray(rows["episode_id"].is_valid())[session]
+    held = of_episode & (cap < NORMAL_CAP)
+    parts = [(begin[held], stale[held], episode[held], (state + "/" + reason)[held])]
+    expired = state[of_episode] + "/expired"
+    parts.append((stale[of_episode], end[of_episode], episode[of_episode], expired))
+    return _ordered(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
-def _published(
-    at_ns: Ints, symbols: Texts, symbol: str, until_ns: int
-) -> Iterator[tuple[int, int, int, int]]:
-    """(from, to, row of the session, row of the instrument or none) of each published cap."""
-    firsts = [i for i, name in enumerate(symbols) if name is None]
-    for place, i in enumerate(firsts):
-        last = place + 1 == len(firsts)
-        behind = len(symbols) if last else firsts[place + 1]
-        mine = [j for j in range(i + 1, behind) if symbols[j] == symbol]
-        end = until_ns if last else int(at_ns[firsts[place + 1]])
-        yield int(at_ns[i]), end, i, mine[0] if mine else NONE
+def _ratios(column: pa.ChunkedArray) -> Floats:
+    return np.asarray(column.fill_null(float("nan")), np.float64)
+
+
+def _ordered(from_ns: Ints, to_ns: Ints, episode: Texts, label: Texts) -> _Spans:
+    """In time order, without empty ones, those that go on as they were joined: heartbeats."""
+    order = np.argsort(from_ns, kind="stable")
+    order = order[from_ns[order] < to_ns[order]]
+    from_ns, to_ns, episode, label = from_ns[order], to_ns[order], episode[order], label[order]
+    new = np.ones(order.size, bool)
+    new[1:] = (
+        (from_ns[1:] != to_ns[:-1]) | (episode[1:] != episode[:-1]) | (label[1:] != label[:-1])
+    )
+    ends = np.append(new[1:], True)[: order.size]
+    return _Spans(from_ns[new], to_ns[ends], tuple(episode[new]), tuple(label[new]))
 
 
 def _joined(each: list[Restrictions]) -> Restrictions:
