@@ -4,7 +4,7 @@ Nothing is left out in silence: executions that belong to no parent are counted,
 be built are listed with the reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -19,6 +19,7 @@ from reconverge.tca.columns import Texts, coded, exact, groups, mids, said, text
 from reconverge.tca.delays import NO_RESTRICTION, Restrictions
 from reconverge.tca.engine import Lake
 from reconverge.tca.fifo import NONE, Steps
+from reconverge.tca.hidden import Asked, Views, decisions
 from reconverge.tca.lots import Fate
 from reconverge.tca.marks import NO_MIDS, Mids
 from reconverge.tca.shortfall import (
@@ -91,6 +92,10 @@ class _Tables:
         points = lake.schedule.order_by([*build.PLACE, "point"])
         self._points = lake.read(points)
         self._points_of = dict(groups(self._points["parent_id"]))
+        self._beliefs = lake.read(lake.beliefs.order_by(build.PLACE))
+        self._beliefs_of = dict(groups(self._beliefs["parent_id"]))
+        self._asked = lake.read(_new_orders(lake))
+        self._asked_of = dict(groups(self._asked["parent_id"]))
         self._ends = lake.read(lake.parent_ends.order_by(build.PLACE))
         self._ends_of = dict(groups(self._ends["parent_id"]))
         self._quotes = lake.read(lake.quotes.order_by(["event_ns", "topic_offset"]))
@@ -158,7 +163,35 @@ class _Tables:
             (exact(rows["fee"])[0] / ONE)[order],
             coded(texts(rows["intent"]).tolist(), INTENTS)[order],
         )
-        return fills, Fate(_unintended(rows.take(order), fills)), mixed
+        told = _stated(rows.take(order), fills)
+        seen = self._derived(parent_id, rows.take(order), fills)
+        return fills, Fate(unintended.once([told, seen], fills.qty)), mixed
+
+    def _derived(self, parent_id: str, rows: pa.Table, fills: Fills) -> unintended.Unintended:
+        """What both views of the parent's orders say that nobody wanted twice (T40)."""
+        none = np.empty(0, np.int64)
+        beliefs = self._beliefs.take(self._beliefs_of.get(parent_id, none))
+        asked = self._asked.take(self._asked_of.get(parent_id, none))
+        if not len(beliefs) or not len(asked) or not len(rows):
+            return unintended.NOTHING
+        keys = _keys(beliefs, "order")
+        places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
+        first = dict(zip(_keys(beliefs, "cl_ord_id"), keys, strict=True))
+        news = [
+            Asked(places[first[key]], decided_ns, qty)
+            for key, decided_ns, qty in zip(
+                _keys(asked, "cl_ord_id"),
+                whole(asked["at_ns"]).tolist(),
+                exact(asked["qty"])[0].tolist(),
+                strict=True,
+            )
+            if key in first
+        ]
+        found = decisions(news, list(_views(beliefs, keys, places)))
+        order = np.array([places.get(key, NONE) for key in _keys(rows, "order")], np.int64)
+        own = np.where(fills.sign > 0, order, NONE)
+        filled = unintended.Filled(own, fills.at_ns, fills.heard_ns, fills.qty)
+        return unintended.derived(found, filled)
 
     def _tranches(self, rows: pa.Table, mids_: Mids) -> tuple[Tranche, ...]:
         """Each leg's first word is what was ordered, each later one an amendment (T11, T12)."""
@@ -248,6 +281,13 @@ def _whole(rows: pa.Table) -> bool:
     return legs_add_up(np.array(list(last.values()), np.int64), stated)
 
 
+def _new_orders(lake: Lake) -> ibis.Table:
+    """New orders with the moment that the router decided, else when they were sent (TCA 2.1)."""
+    asked = lake.requests.filter(lake.requests["kind"] == "new")
+    asked = asked.mutate(at_ns=ibis.coalesce(asked["decision_ns"], asked["event_ns"]))
+    return asked.order_by(build.PLACE)
+
+
 def _executions(lake: Lake) -> ibis.Table:
     """Executions with the parent, and the intent of the request they are of."""
     found = build.executions(lake.fills)
@@ -268,7 +308,30 @@ def _executions(lake: Lake) -> ibis.Table:
     return joined.order_by(["parent_id", "at_ns", "session", "order", "exec_id"])
 
 
-def _unintended(rows: pa.Table, fills: Fills) -> unintended.Unintended:
+def _keys(rows: pa.Table, column: str) -> list[tuple[str, str]]:
+    """(session, id): ids are unique within a session only."""
+    pairs = zip(texts(rows["session"]).tolist(), texts(rows[column]).tolist(), strict=True)
+    return [(str(session), str(name)) for session, name in pairs]
+
+
+def _views(
+    rows: pa.Table, keys: Sequence[tuple[str, str]], places: dict[tuple[str, str], int]
+) -> Iterator[Views]:
+    """Both views of the orders that the venue's view ever held more of: only there can something
+    have been hidden. From rows in the order of history.
+    """
+    entry, venue = (
+        exact(rows[f"{side}_open"])[0] + exact(rows[f"{side}_cum"])[0]
+        for side in ("entry", "venue")
+    )
+    batch_ns, event_ns = whole(rows["batch_ns"]), whole(rows["event_ns"])
+    of = np.array([places[key] for key in keys], np.int64)
+    for place in np.unique(of[venue > entry]).tolist():
+        (mine,) = np.nonzero(of == place)
+        yield Views(place, batch_ns[mine], event_ns[mine], entry[mine], venue[mine])
+
+
+def _stated(rows: pa.Table, fills: Fills) -> unintended.Unintended:
     """What the desk stated, by intention; shares beyond the quantity are found later (T40)."""
     own = fills.sign > 0
     names = texts(rows["intent_id"]).tolist()
