@@ -70,3 +70,9 @@ def coded(values: Sequence[str | None], names: Sequence[str]) -> Ints:
     """Each text as its place in a list of names; 0 for null and for others."""
     places = {name: place for place, name in enumerate(names)}
     return np.array([places.get(value or "", 0) for value in values], np.int64)
+
+
+def ids(rows: pa.Table, column: str) -> list[tuple[str, str]]:
+    """(session, id): ids are unique within a session only."""
+    pairs = zip(texts(rows["session"]).tolist(), texts(rows[column]).tolist(), strict=True)
+    return [(str(session), str(name)) for session, name in pairs]

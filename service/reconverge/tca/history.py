@@ -15,13 +15,16 @@ import pyarrow as pa
 from reconverge.core.messages.units import ONE
 from reconverge.tca import build, fifo, marks, unintended
 from reconverge.tca.arrays import Floats, Ints
-from reconverge.tca.columns import Texts, coded, exact, groups, mids, said, texts, whole
+from reconverge.tca.columns import Texts, coded, exact, groups, ids, mids, said, texts, whole
 from reconverge.tca.delays import NO_RESTRICTION, Restrictions
 from reconverge.tca.engine import Lake
 from reconverge.tca.fifo import NONE, Steps
 from reconverge.tca.hidden import Asked, Views, decisions
 from reconverge.tca.lots import Fate
 from reconverge.tca.marks import NO_MIDS, Mids
+from reconverge.tca.reposts import Executed, in_defence, pairs, resets
+from reconverge.tca.requests import Requests
+from reconverge.tca.reset import Reset
 from reconverge.tca.shortfall import (
     BUY,
     INTENTS,
@@ -96,6 +99,7 @@ class _Tables:
         self._beliefs_of = dict(groups(self._beliefs["parent_id"]))
         self._asked = lake.read(_new_orders(lake))
         self._asked_of = dict(groups(self._asked["parent_id"]))
+        self._requests = Requests(lake)
         self._ends = lake.read(lake.parent_ends.order_by(build.PLACE))
         self._ends_of = dict(groups(self._ends["parent_id"]))
         self._quotes = lake.read(lake.quotes.order_by(["event_ns", "topic_offset"]))
@@ -131,7 +135,7 @@ class _Tables:
         sessions = tuple(dict.fromkeys(texts(rows["session"]).tolist()))
         side = BUY if rows["side"][0].as_py() == "buy" else SELL
         mids_ = self.mids(symbol)
-        fills, fate, mixed = self._filled(parent_id, side, mids_)
+        rows_of, fills, mixed = self._filled(parent_id, side, mids_)
         tranches = self._tranches(rows, mids_)
         end_ns, end_mid, is_open = self._end(parent_id, sessions, tranches, fills)
         if np.isnan(end_mid):
@@ -141,10 +145,12 @@ class _Tables:
         life_ns = tranches[0].at_ns, end_ns
         caps = _joined([_lived(self._restrictions(name, symbol), *life_ns) for name in sessions])
         failed = int(caps.from_ns[0]) if caps.label else None
+        fate = self._fate(parent, rows_of, parent_id, symbol, caps)
         problem = None if _whole(rows) else LEGS_DO_NOT_ADD_UP
         return Order(parent_id, symbol, sessions, parent, mids_, caps, fate, failed, problem, mixed)
 
-    def _filled(self, parent_id: str, side: int, mids_: Mids) -> tuple[Fills, Fate, bool]:
+    def _filled(self, parent_id: str, side: int, mids_: Mids) -> tuple[pa.Table, Fills, bool]:
+        """Its executions in time order, as rows and as fills; whether mids are of two sources."""
         none = np.empty(0, np.int64)
         rows = self.executions.take(self._fills.get(parent_id, none))
         known = np.asarray(rows["at_ns"].is_valid())
@@ -163,9 +169,25 @@ class _Tables:
             (exact(rows["fee"])[0] / ONE)[order],
             coded(texts(rows["intent"]).tolist(), INTENTS)[order],
         )
-        told = _stated(rows.take(order), fills)
-        seen = self._derived(parent_id, rows.take(order), fills)
-        return fills, Fate(unintended.once([told, seen], fills.qty)), mixed
+        return rows.take(order), fills, mixed
+
+    def _fate(
+        self, parent: Parent, rows: pa.Table, parent_id: str, symbol: str, caps: Restrictions
+    ) -> Fate:
+        """Which fills were unintended, and which would have been made at an old limit."""
+        told = _stated(rows, parent.fills)
+        seen = self._derived(parent_id, rows, parent.fills)
+        bad = unintended.once([told, seen], parent.fills.qty)
+        sent, cancelled, ahead = self._requests.of(parent_id)
+        found = [pair for pair in pairs(sent, cancelled) if in_defence(pair, caps)]
+        if not found:
+            return Fate(bad)
+        executed = Executed(ids(rows, "cl_ord_id"), parent.fills.at_ns, parent.fills.qty)
+        market = self._requests.market(symbol, parent.side, executed)
+        lost, basis = resets(found, executed, ahead, market)
+        # A share is in one slice: what nobody wanted was not waiting in a queue.
+        wanted = ~np.isin(lost.fill, bad.fill)
+        return Fate(bad, Reset(*(column[wanted] for column in lost)), basis)
 
     def _derived(self, parent_id: str, rows: pa.Table, fills: Fills) -> unintended.Unintended:
         """What both views of the parent's orders say that nobody wanted twice (T40)."""
@@ -174,13 +196,13 @@ class _Tables:
         asked = self._asked.take(self._asked_of.get(parent_id, none))
         if not len(beliefs) or not len(asked) or not len(rows):
             return unintended.NOTHING
-        keys = _keys(beliefs, "order")
+        keys = ids(beliefs, "order")
         places = {key: place for place, key in enumerate(dict.fromkeys(keys))}
-        first = dict(zip(_keys(beliefs, "cl_ord_id"), keys, strict=True))
+        first = dict(zip(ids(beliefs, "cl_ord_id"), keys, strict=True))
         news = [
             Asked(places[first[key]], decided_ns, qty)
             for key, decided_ns, qty in zip(
-                _keys(asked, "cl_ord_id"),
+                ids(asked, "cl_ord_id"),
                 whole(asked["at_ns"]).tolist(),
                 exact(asked["qty"])[0].tolist(),
                 strict=True,
@@ -188,7 +210,7 @@ class _Tables:
             if key in first
         ]
         found = decisions(news, list(_views(beliefs, keys, places)))
-        order = np.array([places.get(key, NONE) for key in _keys(rows, "order")], np.int64)
+        order = np.array([places.get(key, NONE) for key in ids(rows, "order")], np.int64)
         own = np.where(fills.sign > 0, order, NONE)
         filled = unintended.Filled(own, fills.at_ns, fills.heard_ns, fills.qty)
         return unintended.derived(found, filled)
@@ -306,12 +328,6 @@ def _executions(lake: Lake) -> ibis.Table:
     parent = ibis.coalesce(joined["parent_id"], joined["_parent"], joined["_asked"])
     joined = joined.mutate(parent_id=parent, heard_ns=heard).drop("_parent", "_asked")
     return joined.order_by(["parent_id", "at_ns", "session", "order", "exec_id"])
-
-
-def _keys(rows: pa.Table, column: str) -> list[tuple[str, str]]:
-    """(session, id): ids are unique within a session only."""
-    pairs = zip(texts(rows["session"]).tolist(), texts(rows[column]).tolist(), strict=True)
-    return [(str(session), str(name)) for session, name in pairs]
 
 
 def _views(
