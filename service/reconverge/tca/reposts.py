@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from reconverge.core.control.machine import FROZEN
+from reconverge.core.control import FROZEN
 from reconverge.tca import reset
 from reconverge.tca.arrays import Ints
 from reconverge.tca.delays import Restrictions
