@@ -27,6 +27,7 @@ COMMANDS: Final = {
     "audit": "audit:audit",
     "explain": "explain:explain",
     "export": "export:export",
+    "episodes": "episodes:app",
     "sink": "sink:app",
     "dlq": "dlq:app",
     "topics": "topics:topics",

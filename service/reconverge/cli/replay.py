@@ -18,20 +18,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, NoReturn
 import orjson
 import typer
 
-from reconverge.audit import Foreign, Incident, is_incident
+from reconverge.audit import Foreign, Incident, Step, is_incident
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
 from reconverge.core.messages.decode import Undecodable, decode
 from reconverge.core.messages.effects import Effect
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import plain
-from reconverge.core.partition import Partition, Rejected
+from reconverge.core.partition import CORE_VERSION, Partition, Rejected
 from reconverge.core.session import Session
 from reconverge.ops.status import status
 from reconverge.stream import CoreFold, CoreFolds
 
 if TYPE_CHECKING:
-    from reconverge.sink import Offline
+    from reconverge.sink import Offline, Stamp
 
 Settled = Callable[[int, Sequence[Effect], int, int], None]
 """Told of each settling: its time, what was decided, input records folded, how many were refused.
@@ -181,7 +181,9 @@ def replay(
 
 def _replay_events(folded: CoreFold, files: list[Path], tables: str | None, until_ns: int) -> int:
     """Fold and print, and write tables if asked to. Returns how many lines were refused."""
-    recorded = None if tables is None else _recorded(folded, tables)
+    recorded = None if tables is None else _recorded(tables)
+    if recorded is not None:
+        folded = recorded.recorder.over(folded)
     refused = 0
 
     def refuse(file: str, number: int, why: str) -> None:
@@ -192,7 +194,7 @@ def _replay_events(folded: CoreFold, files: list[Path], tables: str | None, unti
     def settled(now_ns: int, effects: Sequence[Effect], records: int, refusals: int) -> None:
         _show(effects)
         if recorded is not None:
-            recorded.batch(now_ns, effects, records=records, refused=refusals)
+            recorded.batch(now_ns, effects, folded.policy_hash, records, refusals)
 
     with _readable():
         fold(folded, files, settled, refuse, until_ns)
@@ -202,11 +204,11 @@ def _replay_events(folded: CoreFold, files: list[Path], tables: str | None, unti
     return refused
 
 
-def _recorded(folded: CoreFold, folder: str) -> "Offline":
-    """The fold, watched, and its tables."""
+def _recorded(folder: str) -> "Offline":
+    """What writes the tables."""
     from reconverge.sink import Offline, Store  # noqa: PLC0415 - Arrow takes half a second
 
-    return Offline(folded, Store(folder))
+    return Offline(Store(folder))
 
 
 def _show(effects: Iterable[Effect]) -> None:
@@ -233,9 +235,9 @@ def _replay_incident(files: list[Path], tables: str | None, *, given: bool) -> N
     """What `reconverge export` wrote: effects as they were published, epochs and all."""
     if len(files) > 1 or given:
         leave(Exit.USAGE, ["an exported incident is replayed alone, under its own policies"])
+    recorded = None if tables is None else _recorded(tables)
     try:
-        incident = Incident(files[0], CoreFolds(inputs.venues()))
-        recorded = None if tables is None else _recorded(incident.fold, tables)
+        incident = Incident(files[0], _folds(recorded))
         refused, inexact = 0, 0
         with _readable():
             for step in incident.steps():
@@ -248,15 +250,7 @@ def _replay_incident(files: list[Path], tables: str | None, *, given: bool) -> N
                 refused += len(step.folded.refused)
                 inexact += not step.exact
                 if recorded is not None:
-                    batch = step.batch
-                    recorded.batch(
-                        batch.now_ns,
-                        step.folded.effects,
-                        records=len(batch.records),
-                        refused=len(step.folded.refused),
-                        offset=batch.offset,
-                        epoch=batch.epoch,
-                    )
+                    recorded.journalled(_stamp(step, incident), step.folded.effects)
             _print(summary(incident.fold.partition, refused))
         if recorded is not None:
             recorded.close()
@@ -265,3 +259,19 @@ def _replay_incident(files: list[Path], tables: str | None, *, given: bool) -> N
     if inexact:
         leave(Exit.FOUND, [f"{inexact} batches led to other bytes than were published"])
     raise typer.Exit(Exit.DONE)
+
+
+def _folds(recorded: "Offline | None") -> CoreFolds:
+    if recorded is None:
+        return CoreFolds(inputs.venues())
+    from reconverge.sink import RecordedFolds  # noqa: PLC0415 - as above
+
+    return RecordedFolds(inputs.venues(), recorded.recorder)
+
+
+def _stamp(step: Step, incident: Incident) -> "Stamp":
+    from reconverge.sink import Stamp  # noqa: PLC0415 - as above
+
+    batch, records = step.batch, len(step.batch.records)
+    of = (batch.offset, batch.now_ns, batch.epoch, CORE_VERSION, incident.fold.policy_hash)
+    return Stamp(*of, records, len(step.folded.refused), 0)

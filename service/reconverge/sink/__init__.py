@@ -12,7 +12,7 @@ from reconverge.sink.marks import MarksSink
 from reconverge.sink.offline import Offline
 from reconverge.sink.record import RecordedFolds, Recorder, Stamp
 from reconverge.sink.sink import Sink, Standing
-from reconverge.sink.store import Store
+from reconverge.sink.store import Store, read
 from reconverge.sink.windows import Windows
 
 __all__ = [
@@ -29,4 +29,5 @@ __all__ = [
     "Windows",
     "check",
     "compact",
+    "read",
 ]

@@ -11,39 +11,33 @@ from reconverge.core.partition import CORE_VERSION
 from reconverge.sink.record import Recorder, Stamp
 from reconverge.sink.store import Store
 from reconverge.sink.windows import Windows
-from reconverge.stream import CoreFold
 from reconverge.tables import JOURNAL_SPINE
 
 
 class Offline:
     """Records a fold that somebody else drives, batch after batch."""
 
-    def __init__(self, fold: CoreFold, store: Store) -> None:
-        self._recorder = Recorder()
-        self.fold = self._recorder.over(fold)
-        """The fold to drive: the same, watched."""
+    def __init__(self, store: Store) -> None:
+        self.recorder = Recorder()
+        """Watches the fold: drive what its ``over`` gives, or folds of `RecordedFolds`."""
         self._windows = Windows(store, 0, JOURNAL_SPINE, aligned=True)
         self._previous = -1
 
     def batch(
-        self,
-        now_ns: int,
-        published: Sequence[Effect],
-        *,
-        records: int = 0,
-        refused: int = 0,
-        offset: int | None = None,
-        epoch: int = 0,
+        self, now_ns: int, published: Sequence[Effect], policy: str, records: int, refused: int
     ) -> None:
         """What was applied since the last call was one batch, and led to this."""
-        number = self._previous + 1 if offset is None else offset
-        self._windows.takes(number, now_ns, records)
-        stamp = Stamp(
-            number, now_ns, epoch, CORE_VERSION, self.fold.policy_hash, records, refused, 0
+        number = self._previous + 1
+        self.journalled(
+            Stamp(number, now_ns, 0, CORE_VERSION, policy, records, refused, 0), published
         )
-        self._recorder.batch(stamp, self._previous, published)
-        self._windows.add(self._recorder.take())
-        self._previous = number
+
+    def journalled(self, stamp: Stamp, published: Sequence[Effect]) -> None:
+        """The same, of a batch that the journal has."""
+        self._windows.takes(stamp.offset, stamp.now_ns, stamp.records)
+        self.recorder.batch(stamp, self._previous, published)
+        self._windows.add(self.recorder.take())
+        self._previous = stamp.offset
 
     def close(self) -> None:
         """Write what is left: there will be no more."""

@@ -7,11 +7,13 @@ so that the same rows are the same bytes wherever they are written.
 
 import os
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem, FileType, LocalFileSystem
+
+from reconverge.tables import files
 
 ROW_GROUP_ROWS: Final = 64 * 1024
 """Rows a reader skips or reads at a time."""
@@ -70,3 +72,16 @@ def _sync(folder: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def read(store: Store, table: str) -> list[dict[str, Any]]:
+    """The rows of a table, in the order of history, as dictionaries by column.
+
+    For tables small enough to hold. Raises OSError, and ValueError for windows that overlap.
+    """
+    if store.files.get_file_info(store.root).type is FileType.NotFound:
+        raise FileNotFoundError("no such folder")
+    rows: list[dict[str, Any]] = []
+    for path in files(store.files, store.root, table):
+        rows += pq.read_table(path, filesystem=store.files).to_pylist()
+    return rows
