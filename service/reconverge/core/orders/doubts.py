@@ -74,17 +74,16 @@ class Doubts:
             self.total.disagreeing += 1
             order.tally.disagreeing += 1
         if differs:
-            self._compare(order, doubt, was, now_ns)
+            if doubt.entry_lacks or doubt.copy_lacks:
+                self._compare(order, doubt, was, now_ns)
+            else:
+                self._begin(order, doubt, was, now_ns)
         elif doubt.entry_lacks or doubt.copy_lacks:
             if doubt.copy_lacks and was[2:4] != (order.venue.open, order.venue.cum):
                 self.echo_ns = doubt.copy_lacks[-1].at_ns
             doubt.entry_lacks.clear()
             doubt.copy_lacks.clear()
-        doubt.unanswered_ns = order.unanswered_ns
-        self._close(order, doubt)
-
-    def _close(self, order: Order, doubt: Doubt) -> None:
-        """End a doubt in which nothing is left, and tell the watches in which it counts."""
+        doubt.unanswered_ns = order.unanswered_ns if order.requests else NEVER
         if not doubt.copy_lacks and not doubt.entry_lacks and doubt.unanswered_ns < 0:
             order.doubt = None
             self.total.disagreeing -= 1
@@ -148,6 +147,30 @@ class Doubts:
             watch.refresh(order)
 
     # -- who lacks what -------------------------------------------------------------------------
+
+    def _begin(self, order: Order, doubt: Doubt, was: Figures, now_ns: int) -> None:
+        """Until now the views agreed. As nearly always one side told something: the other owes it.
+
+        What ``_compare`` would find, at a third of its cost: half of all events begin a doubt.
+        """
+        entry_open, entry_cum, venue_open, venue_cum, _, _ = was
+        teller, other, kind = order.entry, order.venue, COPY_LACKS
+        open_was, cum_was, owed = entry_open, entry_cum, doubt.copy_lacks
+        if teller.open == entry_open and teller.cum == entry_cum:
+            teller, other, kind = other, teller, ENTRY_LACKS
+            open_was, cum_was, owed = venue_open, venue_cum, doubt.entry_lacks
+        elif other.open != venue_open or other.cum != venue_cum:  # a snapshot told both
+            self._compare(order, doubt, was, now_ns)
+            return
+        cum, amount = teller.cum, teller.open + teller.cum
+        if cum not in {cum_was, other.cum}:
+            owed.append(Word(now_ns, EXECUTED, cum))
+        if amount not in {open_was + cum_was, other.open + other.cum}:
+            owed.append(Word(now_ns, AMOUNT, amount))
+        if owed:
+            self.logs[kind].add(now_ns, order)
+        else:
+            self._compare(order, doubt, was, now_ns)
 
     def _compare(self, order: Order, doubt: Doubt, was: Figures, now_ns: int) -> None:
         """The views differ: see what was told, and what was caught up with."""

@@ -202,17 +202,19 @@ def _set_open(view: View, report: OrderReport, row: ExecRow, *, newer: bool) -> 
 
     False if the order stays ended, although the report shows it working.
     """
-    word = ending(report, row)
-    if word is not None:
-        view.say(word)
-        return True
+    if row.ends is not None or report.ord_status in INACTIVE:
+        word = ending(report, row)
+        if word is not None:
+            view.say(word)
+            return True
     filled, stated = report.ord_status == "filled", report.leaves_qty
     ordered = view.qty > 0 or (row.quantities and report.order_qty is not None)
     rest = 0 if filled else view.qty - view.cum
     leaves = rest if stated is None or (ordered and rest > 0 and not nanos(stated)) else 0
     leaves = leaves or (0 if stated is None else nanos(stated))
     if leaves > 0:
-        view.say(Word.WORKS_NOW if _said(row.reopens, newer=newer) else Word.WORKS)
+        if view.state is not ViewState.OPEN:  # else both words leave it as it is
+            view.say(Word.WORKS_NOW if _said(row.reopens, newer=newer) else Word.WORKS)
         if view.state is not ViewState.OPEN:
             return False
         view.open = leaves
