@@ -13,8 +13,9 @@ from reconverge.tca.attribution import Attribution, attribute
 from reconverge.tca.delays import Restrictions
 from reconverge.tca.fifo import Steps
 from reconverge.tca.figures import known
-from reconverge.tca.lots import Fate
+from reconverge.tca.lots import Fate, split
 from reconverge.tca.marks import NO_MIDS, Mids, of_quotes
+from reconverge.tca.reset import Reset
 from reconverge.tca.shortfall import BUY, Fills, Parent, Tranche
 from reconverge.tca.unintended import Unintended
 from reconverge.tca.usual import UNKNOWN, Mean, Usual, usual
@@ -212,3 +213,15 @@ def test_restrictions_that_overlap_are_refused() -> None:
         Restrictions(seconds(1, 2), seconds(3, 4), array(0, 0), ("a", "b"))
     with pytest.raises(ValueError, match="before it begins"):
         Restrictions(seconds(3), seconds(2), array(0), ("a",))
+
+
+def test_shares_stand_in_the_fifo_when_the_router_could_have_sent_them() -> None:
+    """T22: unintended ones the usual lag after they were learnt of, reset ones at their old fill."""
+    order = parent(fills((10, 10, 0, 1), (20, 10, 0, 1), (30, 10, 0, 1)))
+    bad = Unintended(array(0), seconds(4), seconds(25), array(0))
+    lost = Reset(array(2), seconds(10), seconds(12), seconds(99))
+    found = split(order, Fate(bad, lost), lag_ns=3 * S)
+    assert list(zip(found.match_ns.tolist(), found.fill.tolist(), strict=True)) == [
+        (10 * S, 0), (12 * S, 2), (20 * S, 1), (28 * S, 0),
+    ]  # fmt: skip
+    assert found.qty.tolist() == [6 * S, 10 * S, 10 * S, 4 * S]
