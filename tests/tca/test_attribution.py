@@ -216,7 +216,7 @@ def test_restrictions_that_overlap_are_refused() -> None:
 
 
 def test_shares_stand_in_the_fifo_when_the_router_could_have_sent_them() -> None:
-    """T22: unintended ones the usual lag after they were learnt of, reset ones at their old fill."""
+    """T22: unintended ones when learnt of plus the usual lag, reset ones at their old fill."""
     order = parent(fills((10, 10, 0, 1), (20, 10, 0, 1), (30, 10, 0, 1)))
     bad = Unintended(array(0), seconds(4), seconds(25), array(0))
     lost = Reset(array(2), seconds(10), seconds(12), seconds(99))

@@ -99,11 +99,11 @@ class _Tables:
         self._beliefs_of = dict(groups(self._beliefs["parent_id"]))
         self._asked = lake.read(_new_orders(lake))
         self._asked_of = dict(groups(self._asked["parent_id"]))
-        self._requests = Requests(lake)
         self._ends = lake.read(lake.parent_ends.order_by(build.PLACE))
         self._ends_of = dict(groups(self._ends["parent_id"]))
         self._quotes = lake.read(lake.quotes.order_by(["event_ns", "topic_offset"]))
         self._quotes_of = dict(groups(self._quotes["symbol"]))
+        self._requests = Requests(lake, self._quotes, self._quotes_of)
         self._mids: dict[str, Mids] = {}
         self._caps = lake.read(lake.caps.order_by(build.PLACE))
         self._caps_of = dict(groups(self._caps["session"]))

@@ -1,5 +1,6 @@
 """What was asked and cancelled, and what the market traded meanwhile, from tables (T35, T36)."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import ibis
@@ -7,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from reconverge.tca import build
+from reconverge.tca.arrays import Ints
 from reconverge.tca.columns import exact, groups, ids, said, texts, whole
 from reconverge.tca.engine import Lake
 from reconverge.tca.reposts import Cancelled, Executed, Key, Market, Sent
@@ -29,7 +31,9 @@ class Asked(NamedTuple):
 class Requests:
     """Requests by parent, ends and prints by what they are of."""
 
-    def __init__(self, lake: Lake) -> None:
+    def __init__(self, lake: Lake, quotes: pa.Table, quotes_of: Mapping[str, Ints]) -> None:
+        """``quotes`` in time order, with the places of each symbol's."""
+        self._quotes, self._quotes_of = quotes, quotes_of
         asked = lake.requests.filter(lake.requests["kind"].isin(["new", "replace"]))
         self._asked = lake.read(asked.order_by(build.PLACE))
         self._asked_of = dict(groups(self._asked["parent_id"]))
@@ -38,8 +42,6 @@ class Requests:
         self._ahead = _ahead(lake)
         self._prints = lake.read(lake.prints.order_by(["event_ns", "topic_offset"]))
         self._prints_of = dict(groups(self._prints["symbol"]))
-        self._quotes = lake.read(lake.quotes.order_by(["event_ns", "topic_offset"]))
-        self._quotes_of = dict(groups(self._quotes["symbol"]))
 
     def of(self, parent_id: str) -> Asked:
         """What a parent's orders were and how they ended."""
@@ -78,16 +80,13 @@ def _sent(rows: pa.Table) -> list[Sent]:
     (qty, _), (limit, limited) = exact(rows["qty"]), exact(rows["price"])
     replaces = said(rows["kind"], "replace")
     old = np.where(replaces, texts(rows["orig_cl_ord_id"]), texts(rows["repost_of"])).tolist()
+    columns = (
+        ids(rows, "cl_ord_id"), old, replaces.tolist(), whole(rows["event_ns"]).tolist(),
+        qty.tolist(), limit.tolist(), limited.tolist(),
+    )  # fmt: skip
     return [
-        Sent(
-            key,
-            None if old[i] is None else (key[0], str(old[i])),
-            bool(replaces[i]),
-            int(whole(rows["event_ns"])[i]),
-            int(qty[i]),
-            int(limit[i]) if limited[i] else None,
-        )
-        for i, key in enumerate(ids(rows, "cl_ord_id"))
+        Sent(key, (key[0], name) if name else None, again, at_ns, shares, price if known else None)
+        for key, name, again, at_ns, shares, price, known in zip(*columns, strict=True)
     ]
 
 
