@@ -4,6 +4,8 @@ Four partitions a topic, made when first touched; one member a group; no compact
 administration; about 5 MB kept a partition. What depends on those runs on real Kafka.
 """
 
+from typing import Any
+
 from confluent_kafka import Producer
 
 
@@ -11,7 +13,12 @@ class Embedded:
     """A cluster of one broker, alive as long as the object."""
 
     def __init__(self) -> None:
-        config = {"bootstrap.servers": "unused", "test.mock.num.brokers": 1, "log_level": 0}
+        config: dict[str, Any] = {
+            "bootstrap.servers": "unused",
+            "test.mock.num.brokers": 1,
+            "log_level": 0,
+            "partitioner": "murmur2_random",  # the Java client's, which the product's commands use
+        }
         self.producer = Producer(config)
         broker = next(iter(self.producer.list_topics(timeout=10).brokers.values()))
         self.address = f"{broker.host}:{broker.port}"

@@ -27,7 +27,7 @@ def test_what_was_published_is_proved_byte_for_byte(stage: Stage) -> None:
     told = report(stage, CLEAN, "--to", stage.end_ns)
     assert told["clean"]
     assert told["first"] is None
-    for topic in ("caps", "transitions", "episodes", "alerts"):
+    for topic in ("caps", "transitions", "episodes", "alerts", "control-results"):
         held = [
             record
             for record in stage.published(topic, CLEAN)

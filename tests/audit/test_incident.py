@@ -12,7 +12,7 @@ from reconverge.stream import CoreFolds
 from tests.audit.conftest import CLEAN, MENDED, PREFIX, Stage
 
 pytestmark = pytest.mark.kafka
-OUTPUTS = ("caps", "transitions", "episodes", "alerts")
+OUTPUTS = ("caps", "transitions", "episodes", "alerts", "control-results")
 
 
 def exported(stage: Stage, folder: Path, from_ns: int, to_ns: int) -> Path:

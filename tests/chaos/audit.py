@@ -132,7 +132,8 @@ class _Partition:
 
     async def _compare_outputs(self) -> None:
         topics = _OPTIONS.topics
-        for topic in (topics.caps, topics.transitions, topics.episodes, topics.alerts):
+        events = topics.transitions, topics.episodes, topics.alerts, topics.control_results
+        for topic in (topics.caps, *events):
             derived, published = self._derived[topic], await self._whole(topic)
             self._found.outputs += len(published)
             for record in published:

@@ -1,6 +1,7 @@
 """The operator's commands: what they publish, where, and that the core takes it as meant."""
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -18,6 +19,10 @@ PARTITIONS = 4
 STRICT = 'id = "strict"\n[cap.ceiling]\nhealthy = 0.8\nstable = 0.8\ncontrolled_reentry = 0.6\n'
 WHO = ("--actor", "j.doe")
 WHY = (*WHO, "--reason", "drill")
+ALONE = "--no-wait"
+"""No service answers."""
+BLIND = (ALONE, "--unknown")
+"""Nor has one ever published the cap of a session."""
 
 
 @pytest.fixture
@@ -65,7 +70,8 @@ def fold(partition: Partition, *events: Event) -> list[Effect]:
 
 
 def logon(session: str = "EQ-1") -> Logon:
-    return Logon(session=session, seq=1, event_ns=0, ingest_ns=0)
+    at_ns = time.time_ns()  # a day later, the session would be forgotten
+    return Logon(session=session, seq=1, event_ns=at_ns, ingest_ns=at_ns)
 
 
 def test_a_policy_reaches_every_partition_and_takes_effect(
@@ -73,8 +79,8 @@ def test_a_policy_reaches_every_partition_and_takes_effect(
 ) -> None:
     (tmp_path / "strict.toml").write_text(STRICT)
     server = {"RECONVERGE_BOOTSTRAP_SERVERS": broker.address}
-    done = run("policy", "apply", "strict.toml", "--json", *WHO, **server)
-    assert json.loads(done.stdout)["partitions"] == [0, 1, 2, 3]
+    done = run("policy", "apply", "strict.toml", "--json", ALONE, *WHO, **server)
+    assert [each["partition"] for each in json.loads(done.stdout)["results"]] == [0, 1, 2, 3]
     [change] = everywhere(broker)
     caps = [e for e in fold(Partition(), logon(), change) if isinstance(e, Cap)]
     assert caps[-1].policy.id == "strict"
@@ -85,7 +91,7 @@ def test_a_shadow_is_set_then_promoted_in_one_event(
 ) -> None:
     (tmp_path / "strict.toml").write_text(STRICT)
     server = {"RECONVERGE_BOOTSTRAP_SERVERS": broker.address}
-    apply = ("policy", "apply", "strict.toml", *WHO)
+    apply = ("policy", "apply", "strict.toml", ALONE, *WHO)
     assert "in the shadow" in run(*apply, "--shadow", **server).stdout
     assert "shadow strict retired" in run(*apply, "--retire-shadow", "strict", **server).stdout
     shadowing, promoting = everywhere(broker)
@@ -100,7 +106,7 @@ def test_a_shadow_is_set_then_promoted_in_one_event(
 
 def test_a_shadow_is_retired_alone(run: Run, broker: Embedded) -> None:
     done = run(
-        "policy", "apply", "--retire-shadow", "strict", *WHO,
+        "policy", "apply", "--retire-shadow", "strict", ALONE, *WHO,
         RECONVERGE_BOOTSTRAP_SERVERS=broker.address,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -122,7 +128,7 @@ def test_a_policy_that_contradicts_itself_is_not_published(
 def test_safe_mode_for_every_session_latches_and_releases(run: Run, broker: Embedded) -> None:
     server = ("--bootstrap-servers", broker.address)
     for latch in ("on", "off"):
-        done = run("safe-mode", latch, "--session", "*", *WHY, *server)
+        done = run("safe-mode", latch, "--session", "*", ALONE, *WHY, *server)
         assert done.returncode == 0, done.stderr
         assert "every session" in done.stdout
     on, off = everywhere(broker)
@@ -132,9 +138,9 @@ def test_safe_mode_for_every_session_latches_and_releases(run: Run, broker: Embe
 
 def test_safe_mode_and_attestation_go_where_the_session_is(run: Run, broker: Embedded) -> None:
     server = ("--bootstrap-servers", broker.address)
-    done = run("safe-mode", "on", "--session", "EQ-1", *WHY, *server, "--json")
-    [where] = json.loads(done.stdout)["partitions"]
-    run("attest", "--session", "EQ-1", *WHY, *server)
+    done = run("safe-mode", "on", "--session", "EQ-1", *BLIND, *WHY, *server, "--json")
+    [where] = [each["partition"] for each in json.loads(done.stdout)["results"]]
+    run("attest", "--session", "EQ-1", *BLIND, *WHY, *server)
     by_partition = published(broker)
     assert [event.type for event in by_partition[where]] == ["safe_mode", "attestation"]
     assert sum(map(len, by_partition.values())) == 2
@@ -143,7 +149,9 @@ def test_safe_mode_and_attestation_go_where_the_session_is(run: Run, broker: Emb
 def test_an_attested_range_and_order_are_settled(run: Run, broker: Embedded) -> None:
     """R17: numbers that a reset skipped are vouched for, and an order works no longer."""
     args = ("--from-seq", 2, "--to-seq", 9, "--order", "V1", "--retire-channel", "DC9")
-    done = run("attest", "--session", "EQ-1", *WHY, *args, "--bootstrap-servers", broker.address)
+    done = run(
+        "attest", "--session", "EQ-1", *BLIND, *WHY, *args, "--bootstrap-servers", broker.address
+    )
     assert "entry 2 to 9 and V1 not working and DC9 retired vouched for by j.doe" in done.stdout
     [attestation] = [event for events in published(broker).values() for event in events]
     partition = Partition()
@@ -174,6 +182,7 @@ def test_an_attested_range_and_order_are_settled(run: Run, broker: Embedded) -> 
         "attest --session S --actor me --reason drill --from-seq 3",
         "attest --session S --actor me --reason drill --channel DC",
         "attest --session S --actor me --reason drill --from-seq 3 --to-seq 2",
+        "session retire * --actor me --reason drill",
         f"attest --session {'S' * 257} --actor me --reason drill",
     ],
 )
@@ -184,7 +193,7 @@ def test_what_makes_no_sense_is_refused_before_a_broker_is_asked(run: Run, args:
 
 
 def test_without_topic_or_broker_nothing_is_claimed(run: Run, embedded: Embedded) -> None:
-    args = ("safe-mode", "on", "--session", "S", *WHY, "--bootstrap-servers")
+    args = ("safe-mode", "on", "--session", "S", *BLIND, *WHY, "--bootstrap-servers")
     done = run(*args, embedded.address)
     assert done.returncode == 3
     assert "reconverge topics --create" in done.stderr

@@ -15,7 +15,7 @@ from reconverge.contract import publish
 from reconverge.contract.examples import WRITTEN
 from reconverge.contract.schemas import EVENTS, FOLDERS, MARKS, OUTPUTS
 from reconverge.core.messages.decode import Undecodable, decode
-from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.effects import Published
 from reconverge.core.messages.marks import MarkEvent
 from reconverge.core.messages.wire import Message, encode
 from tests.contract.generate import documents
@@ -75,7 +75,7 @@ def test_every_message_has_an_example_that_schema_and_model_accept(name: str) ->
     example = read(f"examples/{name}.json")
     Draft202012Validator(schema_of(name)).validate(example)
     raw = json.dumps(example).encode()
-    others: Any = MarkEvent if name in MARKS else Effect
+    others: Any = MarkEvent if name in MARKS else Published
     decoded = decode(raw) if name in EVENTS else msgspec.json.decode(raw, type=others)
     assert type(decoded) is MODELS[name]
 

@@ -21,7 +21,7 @@ from reconverge.stream.history.records import (
     decode,
 )
 from reconverge.stream.log import Record
-from reconverge.stream.options import Options
+from reconverge.stream.options import Options, Topics
 from reconverge.stream.quarantine import provenance
 from tests.sim.cluster import RECORD_BYTES_MAX, Cluster
 
@@ -29,6 +29,11 @@ Said = tuple[bytes, bytes]
 """Key and value of an output; a tombstone's value is empty."""
 Place = tuple[int, int]
 """Where an output comes from: journal offset of its batch, and its place in that batch."""
+
+
+def _events(topics: Topics) -> tuple[str, ...]:
+    """The topics of outputs each of which must arrive."""
+    return topics.transitions, topics.episodes, topics.alerts, topics.control_results
 
 
 class Violation(AssertionError):
@@ -62,7 +67,7 @@ class PartitionAudit:
         topics = self._topics
         if record.topic == topics.journal:
             self._journalled(record)
-        elif record.topic in (topics.caps, topics.transitions, topics.episodes, topics.alerts):
+        elif record.topic in (topics.caps, *_events(topics)):
             self._output(record, writer)
         elif record.topic.startswith(topics.quarantine_prefix):
             told = provenance(record)
@@ -136,7 +141,7 @@ class PartitionAudit:
 
     def _vouched(self, published: int) -> None:
         """Events of batches up to an offset have arrived: nobody will send them again."""
-        for topic in (self._topics.transitions, self._topics.episodes, self._topics.alerts):
+        for topic in _events(self._topics):
             for said, places in self._expected[topic].items():
                 self._require(
                     places[0][0] > published or said in self._published[topic],
@@ -207,7 +212,7 @@ class PartitionAudit:
             self._require(
                 position is not None and position.offset == end, f"{topic}: {position} of {end}"
             )
-        for topic in (self._topics.transitions, self._topics.episodes, self._topics.alerts):
+        for topic in _events(self._topics):
             missing = self._expected[topic].keys() - self._published[topic]
             self._require(not missing, f"{topic}: never arrived: {missing}")
 

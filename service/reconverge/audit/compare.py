@@ -133,6 +133,7 @@ async def _held(past: Past, report: Report) -> dict[str, Held]:
     topics = past.options.topics
     names = (
         topics.caps, topics.shadow_caps, topics.transitions, topics.episodes, topics.alerts,
+        topics.control_results,
     )  # fmt: skip
     span_ns = report.from_ns, report.to_ns
     return {

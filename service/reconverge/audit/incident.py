@@ -298,10 +298,19 @@ class Incident:
         for record in (line.record for line in batch.records):
             stretches.setdefault(record.topic, []).append(record)
             ledger.positions[record.topic] = Position(record.offset, 0)
-        folded = ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch)
+        folded = self._own(ledger.advance(stretches, batch.lost, batch.now_ns, batch.epoch))
         values = [output.value for output in folded.outputs]
         exact = (len(values), _digest(values)) == (batch.outputs, batch.digest)
         return Step(batch, folded, exact)
+
+    def _own(self, folded: Folded) -> Folded:
+        """Without what was said to nobody in particular: that a broadcast took effect."""
+        session = self.header.session
+        key = session.encode()
+        return folded._replace(
+            effects=[effect for effect in folded.effects if effect.session == session],
+            outputs=[output for output in folded.outputs if output.key == key],
+        )
 
     def _lines(self) -> Iterator[State | Batch]:
         with self._file.open("rb") as stream:

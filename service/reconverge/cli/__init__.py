@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "policy": "policy:app",
     "safe-mode": "control:safe_mode",
     "attest": "control:attest",
+    "session": "session:app",
 }
 """Where each command is: a module of this room, and a function or group in it."""
 

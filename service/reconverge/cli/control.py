@@ -1,45 +1,32 @@
-"""The commands by which an operator acts: `policy apply`, `safe-mode` and `attest`.
+"""The commands by which an operator acts: `policy apply`, `safe-mode`, `attest`, `session retire`.
 
 Each publishes to the topic `controls` what the core then takes as an input like any other, so that
-who did what, when and why lies in the same record as everything else.
+who did what, when and why lies in the same record as everything else; and waits until the service
+says that it took effect.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, Final, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import orjson
 import typer
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
 from msgspec import ValidationError
 
 from reconverge.cli import inputs
+from reconverge.cli.acting import RESULT_S, Acted, Results, Unknown, Unpublished, act, refusals
 from reconverge.cli.exits import Exit, leave
-from reconverge.cli.kafka import Unreachable, administration, partition_counts
-from reconverge.config.connection import connection
-from reconverge.config.settings import Settings, SettingsRefused
+from reconverge.cli.kafka import Unreachable
+from reconverge.config.settings import SettingsRefused
 from reconverge.core.messages.decode import checked, told
+from reconverge.core.messages.desk import RetireSession
 from reconverge.core.messages.events import Attestation, ControlEvent, PolicyChange, SafeMode
 from reconverge.core.messages.wire import BROADCAST, encode
 
-TOPIC: Final = "controls"
-_SEND_S: Final = 15.0
-"""Every replica of every partition has it by then, or the operator must hear that this is not
-known."""
-_STOP_S: Final = 5.0
-
-
-E = TypeVar("E", PolicyChange, SafeMode, Attestation)
-
-
-class Unpublished(Exception):
-    """Not every partition is known to have the event."""
-
+E = TypeVar("E", PolicyChange, SafeMode, Attestation, RetireSession)
 
 Actor = Annotated[str, typer.Option(metavar="WHO", help="Who acts; kept with what it does.")]
 Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with what it does.")]
@@ -48,6 +35,12 @@ BootstrapServers = Annotated[
 ]
 TopicPrefix = Annotated[str | None, typer.Option(help="Put before every topic's name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
+NoWait = Annotated[
+    bool, typer.Option("--no-wait", help="Publish, and do not wait until it took effect.")
+]
+EvenUnknown = Annotated[
+    bool, typer.Option("--unknown", help="Though nobody knows the session, or an order named.")
+]
 
 
 class Latch(StrEnum):
@@ -58,68 +51,63 @@ class Latch(StrEnum):
 
 
 # --------------------------------------------------------------------------------------------------
-# ------------- Publishing -------------------------------------------------------------------------
-# -------------------------------------
+# ------------- Acting -----------------------------------------------------------------------------
+# ----------------------------------
 
 
-async def publish(settings: Settings, event: ControlEvent) -> list[int]:
-    """Send one control event: to the session's partition, or to every one. The partitions it is in.
+class How(NamedTuple):
+    """The options of every command that acts."""
 
-    Every replica has it on return. Raises Unreachable, Unpublished and SettingsRefused.
-    """
-    topic = settings.topic(TOPIC)
-    async with administration(settings) as admin:
-        count = (await partition_counts(admin, [topic]))[topic]
-    if not count:
-        raise Unpublished(f"there is no topic {topic}: see `reconverge topics --create`")
-    # A broadcast's own key would lead to one partition: each is named instead.
-    targets = range(count) if event.session == BROADCAST else [None]
-    key, value = event.session.encode(), encode(event)
-    async with _producer(settings) as producer:
-        try:
-            async with asyncio.timeout(_SEND_S):
-                sent = [
-                    await producer.send(topic, value, key=key, partition=target)
-                    for target in targets
-                ]
-                return [record.partition for record in await asyncio.gather(*sent)]
-        except (KafkaError, TimeoutError) as error:
-            reason = str(error) or f"not acknowledged within {_SEND_S:g} s"
-            told = "some partitions may have it; repeating the command does no harm"
-            raise Unpublished(f"{topic}: {reason}: {told}") from None
+    bootstrap_servers: str | None
+    topic_prefix: str | None
+    wait: bool
+    as_json: bool
+    known: bool = True
+    """Only where the session is known."""
 
 
-@asynccontextmanager
-async def _producer(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        **connection(settings), acks="all", enable_idempotence=True, client_id="reconverge-control"
+def _act(event: ControlEvent, words: str, how: How) -> None:
+    """Publish, wait, and say what became of it; ends the command when it took no effect."""
+    settings = inputs.settings(
+        bootstrap_servers=how.bootstrap_servers, topic_prefix=how.topic_prefix
     )
     try:
-        await producer.start()
-        yield producer
-    except KafkaError as error:
-        raise Unreachable(f"{settings.bootstrap_servers}: {error}") from None
-    finally:
-        await asyncio.wait([asyncio.ensure_future(producer.stop())], timeout=_STOP_S)
-
-
-def _act(event: ControlEvent, words: str, *, as_json: bool, **flags: str | None) -> None:
-    """Publish, and say so; ends the command when that fails."""
-    settings = inputs.settings(**flags)
-    try:
-        partitions = asyncio.run(publish(settings, event))
+        acted = asyncio.run(act(settings, event, wait=how.wait, known=how.known))
     except SettingsRefused as refused:
         leave(Exit.USAGE, refused.problems)
+    except Unknown as unknown:
+        leave(Exit.FOUND, [unknown])
     except (Unreachable, Unpublished) as error:
         leave(Exit.ENVIRONMENT, [f"Kafka: {error}"])
-    topic = settings.topic(TOPIC)
-    if as_json:
-        told = {"event": orjson.Fragment(encode(event)), "topic": topic, "partitions": partitions}
-        typer.echo(orjson.dumps(told))
-        return
-    where = ", ".join(map(str, partitions))
-    plural = "s" if len(partitions) > 1 else ""
-    typer.echo(f"{words}: published to {topic}, partition{plural} {where}")
+    if how.as_json:
+        typer.echo(orjson.dumps(_as_json(event, acted)))
+    if reasons := refusals(acted.results):
+        leave(Exit.FOUND, [f"refused, and nothing changed: {reason}" for reason in reasons])
+    where = _where(acted.topic, acted.results)
+    if acted.waited and None in acted.results.values():
+        so_far = f"{words}: published to {where}, but no service said within {RESULT_S:g} s that it"
+        later = "it does when the service is back, so do not repeat the command"
+        leave(Exit.FOUND, [f"{so_far} took effect: {later}"])
+    if not how.as_json:
+        typer.echo(f"{words}: {'in effect' if acted.waited else f'published to {where}'}")
+
+
+def _where(topic: str, results: Results) -> str:
+    numbers = ", ".join(str(partition) for partition, _ in results)
+    return f"{topic}, partition{'s' if len(results) > 1 else ''} {numbers}"
+
+
+def _as_json(event: ControlEvent, acted: Acted) -> dict[str, Any]:
+    results = [
+        {
+            "partition": partition,
+            "offset": offset,
+            "result": None if result is None else result.type.removeprefix("control_"),
+            "detail": getattr(result, "detail", None),
+        }
+        for (partition, offset), result in acted.results.items()
+    ]
+    return {"event": orjson.Fragment(encode(event)), "topic": acted.topic, "results": results}
 
 
 def _event(kind: type[E], session: str, **fields: Any) -> E:
@@ -153,6 +141,7 @@ def apply_policy(  # noqa: PLR0913 - one parameter an option
     ] = None,
     bootstrap_servers: BootstrapServers = None,
     topic_prefix: TopicPrefix = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Put a policy in force in a running service, or beside it as a shadow; or retire a shadow.
@@ -160,7 +149,8 @@ def apply_policy(  # noqa: PLR0913 - one parameter an option
     The file is checked first, as `policy check` does, and nothing is published unless it holds
     together. Every partition gets the change; where it applies is for the policy's `scope` to say.
     It stays in force over restarts. Naming both a file and a shadow promotes the shadow: both
-    happen at once.
+    happen at once. It ends when every partition says that it took effect; exit code 1 if it was
+    refused, or if nothing is said within 5 s: then it takes effect when the service is back.
 
         reconverge policy apply desk.toml --actor j.doe
 
@@ -183,9 +173,7 @@ def apply_policy(  # noqa: PLR0913 - one parameter an option
     _act(
         _event(PolicyChange, BROADCAST, **fields),
         ", ".join(words),
-        as_json=as_json,
-        bootstrap_servers=bootstrap_servers,
-        topic_prefix=topic_prefix,
+        How(bootstrap_servers, topic_prefix, not no_wait, as_json),
     )
 
 
@@ -197,8 +185,10 @@ def safe_mode(  # noqa: PLR0913 - one parameter an option
     ],
     reason: Reason,
     actor: Actor,
+    unknown: EvenUnknown = False,
     bootstrap_servers: BootstrapServers = None,
     topic_prefix: TopicPrefix = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Latch a session's cap to the policy's safe-mode cap, or release the latch.
@@ -215,9 +205,7 @@ def safe_mode(  # noqa: PLR0913 - one parameter an option
     _act(
         event,
         f"safe mode {latch.value} for {who}",
-        as_json=as_json,
-        bootstrap_servers=bootstrap_servers,
-        topic_prefix=topic_prefix,
+        How(bootstrap_servers, topic_prefix, not no_wait, as_json, known=not unknown),
     )
 
 
@@ -270,8 +258,10 @@ def attest(  # noqa: PLR0913 - one parameter an option
     order: OrdersOver = None,
     adopt_order: OrdersAdopted = None,
     retire_channel: ChannelsGone = None,
+    unknown: EvenUnknown = False,
     bootstrap_servers: BootstrapServers = None,
     topic_prefix: TopicPrefix = None,
+    no_wait: NoWait = False,
     as_json: AsJson = False,
 ) -> None:
     """Vouch for what no replay can prove any more: the way out of an unrecoverable gap (R17).
@@ -303,14 +293,36 @@ def attest(  # noqa: PLR0913 - one parameter an option
         orders_not_working=tuple(order or ()),
         orders_adopted=tuple(adopt_order or ()),
         channels_retired=tuple(retire_channel or ()),
+        known_only=not unknown,
     )
     _act(
         event,
         f"{session}: {_vouched(event)} vouched for by {actor}",
-        as_json=as_json,
-        bootstrap_servers=bootstrap_servers,
-        topic_prefix=topic_prefix,
+        How(bootstrap_servers, topic_prefix, not no_wait, as_json, known=not unknown),
     )
+
+
+def retire_session(  # noqa: PLR0913 - one parameter an option
+    session: Annotated[str, typer.Argument(metavar="ID", show_default=False)],
+    *,
+    reason: Reason,
+    actor: Actor,
+    bootstrap_servers: BootstrapServers = None,
+    topic_prefix: TopicPrefix = None,
+    no_wait: NoWait = False,
+    as_json: AsJson = False,
+) -> None:
+    """Have a session forgotten: its caps end, and routers are on their own safe caps.
+
+    For one that is gone for good, or that a typing error made. Refused while an order of it works.
+    A later message of the session opens it anew.
+
+        reconverge session retire EQ-1 --reason "moved to EQ-2" --actor j.doe
+    """
+    if session == BROADCAST:
+        leave(Exit.USAGE, ["name one session"])
+    event = _event(RetireSession, session, actor=actor, reason=reason)
+    _act(event, f"{session} retired", How(bootstrap_servers, topic_prefix, not no_wait, as_json))
 
 
 def _check_range(first: int | None, last: int | None, scope: Sequence[str | None]) -> None:

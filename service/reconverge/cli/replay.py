@@ -242,6 +242,8 @@ def _replay_incident(files: list[Path], tables: str | None, *, given: bool) -> N
         with _readable():
             for step in incident.steps():
                 for output in step.folded.outputs:
+                    if not output.value:  # a tombstone: the session is retired
+                        continue
                     fields = orjson.loads(output.value)
                     _print({"effect": fields.pop("type"), **fields})
                 for one in step.folded.refused:

@@ -162,7 +162,9 @@ class Follower:
     async def _seek(self, consumer: AIOKafkaConsumer) -> None:
         """Begin at the lookback; what is older has ended, or its session beats that slowly."""
         if self._lookback_s is None:
-            await consumer.seek_to_beginning()
+            # Not seek_to_beginning: the start asked for the end, and that may come after it.
+            for partition, offset in (await consumer.beginning_offsets(sorted(self._ends))).items():
+                consumer.seek(partition, offset)
             return
         begin_ms = max(0, self._book.wall_ns() // _NS_PER_MS - int(self._lookback_s * 1_000))
         found = await consumer.offsets_for_times(dict.fromkeys(self._ends, begin_ms))

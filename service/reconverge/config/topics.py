@@ -57,6 +57,7 @@ TOPICS: Final = (
     Topic("transitions", "output", "Every change of a session's state.", _MONTH),
     Topic("episodes", "output", "Divergences, from first signal to proven health.", _MONTH),
     Topic("alerts", "output", "What a person should know besides.", _MONTH),
+    Topic("control-results", "output", "What became of each record of controls.", _MONTH),
     *(
         Topic(QUARANTINE + name, "output", f"Records of {name} set aside, bytes untouched.", _MONTH)
         for name in INPUTS

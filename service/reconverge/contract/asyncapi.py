@@ -37,6 +37,7 @@ CARRIES: Final = {
     "transitions": ("transition",),
     "episodes": ("episode",),
     "alerts": ("alert",),
+    "control-results": ("control_applied", "control_refused"),
     "marks": _types(MarkEvent),
 }
 """Message types by topic; dead letters are whatever bytes came, internal topics ours alone."""

@@ -6,7 +6,7 @@ import msgspec
 from pydantic.json_schema import GenerateJsonSchema
 
 from reconverge.core.control import Policy
-from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.effects import Published
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.marks import MarkEvent
 from reconverge.core.messages.wire import Message, kind
@@ -15,12 +15,12 @@ DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 
 
 def members(union: object) -> dict[str, type[Message]]:
-    """The messages of a union (``Event``, ``Effect``) by their ``type``, as declared."""
+    """The messages of a union (``Event``, ``Published``) by their ``type``, as declared."""
     return {kind(message): message for message in get_args(union)}
 
 
 EVENTS: Final = members(Event)
-OUTPUTS: Final = members(Effect)
+OUTPUTS: Final = members(Published)
 MARKS: Final = members(MarkEvent)
 FOLDERS: Final = {"events": EVENTS, "outputs": OUTPUTS, "marks": MARKS}
 """Where the schemas of which messages lie."""

@@ -6,6 +6,7 @@ weighing only once a batch.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Any, Final
 
 from reconverge.core.control import CONSEQUENCES, Control, PolicyBook
@@ -24,6 +25,9 @@ GUARDRAIL_PREFIX: Final = "guardrail"
 """Actors of older records, which state no role, are told by it."""
 IDLE_NS: Final = 24 * 3_600 * 1_000_000_000
 """A session without a word for a day is retired, unless an order of it works."""
+
+NEAREST_AMONG: Final = 1_000
+"""Working orders among which a mistyped id's nearest are looked for: some milliseconds' work."""
 
 
 class Rejected(ValueError):
@@ -102,7 +106,19 @@ class Session:
         self.control.decided(at_ns, event.cl_ord_id, event.parent_id, event.cap_sequence)
 
     def _attest(self, event: Attestation) -> None:
+        if event.known_only:
+            self._check_known(*event.orders_not_working, *event.orders_adopted)
         self.truth.attest(event, self.now_ns)
+
+    def _check_known(self, *order_ids: str) -> None:
+        """A mistyped id must not pass for an order that was vouched for. Raises ``Rejected``."""
+        orders = self.truth.orders
+        for order_id in order_ids:
+            if not orders.known(order_id):
+                working = {*orders.working(venue=False), *orders.working(venue=True)}
+                nearest = get_close_matches(order_id, sorted(working)[:NEAREST_AMONG])
+                told = f"; the nearest that work: {', '.join(nearest)}" if nearest else ""
+                raise Rejected(f"no order goes by {order_id}{told}")
 
     def _safe_mode(self, event: SafeMode) -> None:
         check_role(event)

@@ -24,7 +24,7 @@ from prometheus_client.process_collector import ProcessCollector
 from prometheus_client.registry import Collector
 
 import reconverge
-from reconverge.core.messages.effects import Alert, Cap, Effect, Episode, State, Transition
+from reconverge.core.messages.effects import Alert, Cap, Episode, Published, State, Transition
 from reconverge.ops.catalogue import AUDIT, OUTPUTS, PREFIX, SESSION, SHELL, Kind, Metric
 from reconverge.ops.status import SessionStatus
 from reconverge.stream import BatchSeen, Condition, Observer, RestoreSeen
@@ -84,7 +84,7 @@ class Metrics(Observer):
             self._histograms["batch_records"].observe(seen.records)
             self._histograms["event_age_seconds"].observe(seen.event_age_s)
 
-    def effects(self, effects: Sequence[Effect]) -> None:
+    def effects(self, effects: Sequence[Published]) -> None:
         """A batch's effects were handed over."""
         for effect in effects:
             if isinstance(effect, Cap):

@@ -6,7 +6,7 @@ another; they are numbered from 0. An incident file carries the journal's own of
 
 from collections.abc import Sequence
 
-from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.effects import Published
 from reconverge.core.partition import CORE_VERSION
 from reconverge.sink.record import Recorder, Stamp
 from reconverge.sink.store import Store
@@ -24,7 +24,7 @@ class Offline:
         self._previous = -1
 
     def batch(
-        self, now_ns: int, published: Sequence[Effect], policy: str, records: int, refused: int
+        self, now_ns: int, published: Sequence[Published], policy: str, records: int, refused: int
     ) -> None:
         """What was applied since the last call was one batch, and led to this."""
         number = self._previous + 1
@@ -32,7 +32,7 @@ class Offline:
             Stamp(number, now_ns, 0, CORE_VERSION, policy, records, refused, 0), published
         )
 
-    def journalled(self, stamp: Stamp, published: Sequence[Effect]) -> None:
+    def journalled(self, stamp: Stamp, published: Sequence[Published]) -> None:
         """The same, of a batch that the journal has."""
         self._windows.takes(stamp.offset, stamp.now_ns, stamp.records)
         self.recorder.batch(stamp, self._previous, published)

@@ -11,7 +11,7 @@ from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from reconverge.core.messages import desk, effects, events
-from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.effects import Published
 from reconverge.core.messages.events import Event
 from reconverge.core.messages.wire import BROADCAST, kind, plain
 from reconverge.core.orders.index import Order
@@ -139,7 +139,7 @@ class Recorder:
 
     # -- a batch ----------------------------------------------------------------------------------
 
-    def batch(self, stamp: Stamp, previous: int | None, published: Iterable[Effect]) -> None:
+    def batch(self, stamp: Stamp, previous: int | None, published: Iterable[Published]) -> None:
         """The batch under way is done: give its rows their place, and add what it published."""
         for effect in published:
             for table, cells in _PUBLISHED[type(effect)](effect, stamp.epoch):
@@ -379,8 +379,8 @@ def _retired(effect: effects.Retired, _: int) -> Iterator[tuple[str, Cells]]:
     )
 
 
-def _nothing(_: Effect, __: int) -> Iterator[tuple[str, Cells]]:
-    """What a shadow would have done is not history."""
+def _nothing(_: Published, __: int) -> Iterator[tuple[str, Cells]]:
+    """What a shadow would have done is not history; what was refused is among the refused."""
     return iter(())
 
 
@@ -391,6 +391,8 @@ _PUBLISHED: Final[dict[type[Any], Callable[[Any, int], Iterator[tuple[str, Cells
     effects.Episode: _flat("episodes"),
     effects.Alert: _flat("alerts"),
     effects.Retired: _retired,
+    effects.ControlApplied: _nothing,
+    effects.ControlRefused: _nothing,
 }
 
 __all__ = ["BROADCAST", "RecordedFolds", "Recorder", "Stamp"]

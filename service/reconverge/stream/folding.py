@@ -13,13 +13,17 @@ import msgspec
 from msgspec.structs import replace
 
 from reconverge.core.messages.decode import Undecodable
-from reconverge.core.messages.desk import PolicyChange
+from reconverge.core.messages.desk import Attestation, PolicyChange, RetireSession, SafeMode
 from reconverge.core.messages.effects import (
     Alert,
     Cap,
     CapFields,
+    ControlApplied,
+    ControlRefused,
+    ControlResult,
     Effect,
     Episode,
+    Published,
     Retired,
     ShadowCap,
     Transition,
@@ -29,6 +33,10 @@ from reconverge.stream.history.records import Lost, Position, Taken
 from reconverge.stream.log import Record
 from reconverge.stream.merge import merge
 from reconverge.stream.options import Topics
+
+_Control = SafeMode | Attestation | PolicyChange | RetireSession
+_CONTROLS: Final = frozenset({SafeMode, Attestation, PolicyChange, RetireSession})
+"""Answered one by one: whoever sent it waits to hear what became of it."""
 
 Row = list[Any]
 """A piece of dumped state; what is in it is the core's business. JSON-able, well below 256 KiB."""
@@ -136,7 +144,7 @@ class Output(NamedTuple):
 class Folded(NamedTuple):
     """What one batch led to."""
 
-    effects: Sequence[Effect]
+    effects: Sequence[Published]
     outputs: Sequence[Output]
     refused: Sequence[Refused]
     taken: dict[str, Taken]
@@ -151,12 +159,14 @@ class Folded(NamedTuple):
 class Ledger:
     """A fold, and where it stands."""
 
-    __slots__ = ("_folds", "_topics", "fold", "now_ns", "positions")
+    __slots__ = ("_folds", "_results", "_topics", "fold", "now_ns", "positions")
 
     def __init__(self, folds: Folds, fold: Fold, topics: Topics) -> None:
         self._folds = folds
         self._topics = topics
         self.fold = fold
+        self._results: list[ControlResult] = []
+        """Of the batch that is being folded."""
         self.now_ns = 0
         """The last batch's time."""
         self.positions: dict[str, Position] = {}
@@ -177,10 +187,11 @@ class Ledger:
         count as such again, whatever they lead to now. Raises `MemoryError`.
         """
         self.now_ns = now_ns
+        self._results = []
         refused = self._apply(self.merged(stretches), now_ns, poison or {})
         taken = self._step(stretches)
         self._lose(lost, now_ns)
-        effects = list(self.fold.settle(now_ns))
+        effects: list[Published] = [*self.fold.settle(now_ns), *self._results]
         faults = list(self.fold.take_faults())
         outputs, unreadable = self._outputs(effects, now_ns, epoch)
         if unreadable:
@@ -211,8 +222,10 @@ class Ledger:
         apply, decode, rejection = self.fold.apply, self._folds.decode, self._folds.rejection
         refused: list[Refused] = []
         for record in records:
+            event: Any = None
             try:
-                apply(decode(record.value), now_ns)
+                event = decode(record.value)
+                apply(event, now_ns)
             except Undecodable as error:
                 refused.append(Refused(record, error.disposition, error.detail))
             except rejection as error:
@@ -224,6 +237,9 @@ class Ledger:
             else:
                 if record.offset in poison.get(record.topic, ()):
                     refused.append(self._poisoned(record, None, now_ns))
+            if type(event) in _CONTROLS:
+                why = refused[-1] if refused and refused[-1].record is record else None
+                self._results.append(_result(record, event, why, now_ns))
         return refused
 
     def _poisoned(self, record: Record, error: Exception | None, now_ns: int) -> Refused:
@@ -251,7 +267,7 @@ class Ledger:
         return taken
 
     def _outputs(
-        self, effects: Sequence[Effect], now_ns: int, epoch: int
+        self, effects: Sequence[Published], now_ns: int, epoch: int
     ) -> tuple[list[Output], list[tuple[str, Exception]]]:
         """Effects as records, and the sessions of those that no reader could read."""
         outputs: list[Output] = []
@@ -265,7 +281,7 @@ class Ledger:
                 unreadable[effect.session] = error
         return outputs, list(unreadable.items())
 
-    def _encode(self, effect: Effect, now_ns: int, epoch: int) -> Output:
+    def _encode(self, effect: Published, now_ns: int, epoch: int) -> Output:
         """The batch's time is the publish time, so that the bytes can be derived again."""
         topic: str = getattr(self._topics, _TOPIC_OF[type(effect)])
         if isinstance(effect, Retired):
@@ -276,6 +292,24 @@ class Ledger:
         value = encode(effect)
         _check(value)
         return Output(topic, effect.session.encode(), value, event=not is_cap)
+
+
+def _result(record: Record, event: _Control, why: Refused | None, now_ns: int) -> ControlResult:
+    """What became of a control. The same bytes whenever it is folded: see `Ledger.advance`."""
+    about: dict[str, Any] = {
+        "session": event.session,
+        "event_ns": now_ns,
+        "id": f"{record.topic}@{record.offset}",
+        "topic": record.topic,
+        "offset": record.offset,
+        "command": event.type,
+        "actor": event.actor,
+    }
+    if why is None:
+        return ControlApplied(**about)
+    # What an error said of itself is not known when the record is folded again.
+    told = "it led to an error of this service" if why.disposition == "poison" else why.detail
+    return ControlRefused(**about, detail=told)
 
 
 def _by_topic(refused: Sequence[Refused]) -> dict[str, tuple[int, ...]]:
@@ -294,12 +328,14 @@ def _check(value: bytes) -> None:
         raise AssertionError(f"the core made an output that nobody can read: {error}") from error
 
 
-_EFFECTS: Final = msgspec.json.Decoder(Effect)
-_TOPIC_OF: Final[Mapping[type[Effect], str]] = {
+_EFFECTS: Final = msgspec.json.Decoder(Published)
+_TOPIC_OF: Final[Mapping[type[Published], str]] = {
     Cap: "caps",
     ShadowCap: "shadow_caps",
     Transition: "transitions",
     Episode: "episodes",
     Alert: "alerts",
     Retired: "caps",
+    ControlApplied: "control_results",
+    ControlRefused: "control_results",
 }

@@ -7,7 +7,7 @@ Implementations must return at once and never raise.
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from reconverge.core.messages.effects import Effect
+from reconverge.core.messages.effects import Published
 from reconverge.stream.conditions import Condition
 
 
@@ -54,7 +54,7 @@ class Observer:
     def batch(self, seen: BatchSeen) -> None:
         """A batch was journalled and its outputs handed over."""
 
-    def effects(self, effects: Sequence[Effect]) -> None:
+    def effects(self, effects: Sequence[Published]) -> None:
         """The same batch's effects, in order."""
 
     def quarantined(self, partition: int, topic: str, disposition: str) -> None:

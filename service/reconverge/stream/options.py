@@ -26,6 +26,7 @@ class Topics:
     transitions: str = "transitions"
     episodes: str = "episodes"
     alerts: str = "alerts"
+    control_results: str = "control-results"
     journal: str = "journal"
     snapshots: str = "snapshots"
     quarantine_prefix: str = "dlq."
@@ -44,6 +45,7 @@ class Topics:
             self.transitions,
             self.episodes,
             self.alerts,
+            self.control_results,
             self.journal,
             self.snapshots,
         )

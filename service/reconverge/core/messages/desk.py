@@ -164,6 +164,9 @@ class Attestation(Envelope, tag="attestation", frozen=True, kw_only=True):
         tuple[Text, ...],
         says("Drop-copy channels that are gone: no longer required until they are heard again."),
     ] = ()
+    known_only: Annotated[
+        bool, says("Refuse the whole of it where no order goes by an id that it names.")
+    ] = False
 
 
 class PolicyChange(Envelope, tag="policy_change", frozen=True, kw_only=True):

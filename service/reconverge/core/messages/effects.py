@@ -1,4 +1,5 @@
-"""What goes out: every output of the core, as one discriminated union on ``type``.
+"""What goes out: every output of the core, and what became of each control, as one discriminated
+union on ``type``.
 
 The core returns effects as a list; the shell performs them in that order, after the journal has
 acknowledged the batch they came from. Caps are last-value state, ordered by (epoch, sequence);
@@ -348,5 +349,33 @@ class Retired(Output, tag="retired", frozen=True, kw_only=True):
     reason: Annotated[str, says("Why.")] = ""
 
 
+class ControlFields(Output, frozen=True, kw_only=True):
+    """Which record of an operator, a guardrail or the desk this is the answer to."""
+
+    id: Annotated[DerivedId, says("Deterministic id; unique in its partition, as offsets are.")]
+    topic: Annotated[Text, says("Topic of the record, prefix and all.")]
+    offset: Annotated[
+        Count, says("Its offset there; its partition is the one that this record is in.")
+    ]
+    command: Annotated[Text, says("Its `type`.")]
+    actor: Annotated[Text, says("Who acted.")]
+
+
+class ControlApplied(ControlFields, tag="control_applied", frozen=True, kw_only=True):
+    """A control took effect: what is published from here on goes by it."""
+
+
+class ControlRefused(ControlFields, tag="control_refused", frozen=True, kw_only=True):
+    """A control was refused, and changed nothing. The record is in the topic of those set aside."""
+
+    detail: Annotated[str, says("Why.")]
+
+
 Effect = Cap | ShadowCap | Transition | Alert | Episode | Retired
 """Every output of the core."""
+
+ControlResult = ControlApplied | ControlRefused
+"""What became of a control. The shell makes it, which knows records by topic and offset."""
+
+Published = Effect | ControlResult
+"""Every output of the service."""

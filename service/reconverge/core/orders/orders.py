@@ -154,6 +154,10 @@ class Orders:
 
     # -- an operator ----------------------------------------------------------------------------
 
+    def known(self, any_id: str) -> bool:
+        """Whether an order goes by this id, the venue's or ours."""
+        return self.book.index.get(any_id) is not None
+
     def attested(self, order_ids: Iterable[str], now_ns: int) -> None:
         """An operator vouches that these orders work in neither view (R17)."""
         concluded.attested(self.book, order_ids, now_ns)
