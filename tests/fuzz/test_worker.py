@@ -26,7 +26,8 @@ def test_no_history_that_the_schemas_admit_stops_a_worker(steps: Sequence[Step])
         await run.settled()
         await run.release()
         assert stage.notes.conditions == []
-        assert {disposition for _, disposition in stage.notes.set_aside} <= {"rejected"}
+        refused = {disposition for _, disposition in stage.notes.set_aside}
+        assert refused <= {"rejected", "malformed"}  # an order of points, a schema cannot say
         await stage.start(CoreFolds(), []).settled()
         assert stage.notes.restores[-1].records == 0, "all of it is in the snapshot"
 
