@@ -15,7 +15,7 @@ from tests.core.venue_parts import Order, Stream
 FAULTS: Final = (
     "drop_link", "drop_copy_link", "lose", "duplicate", "refuse", "silence", "retention", "reset",
     "snapshot", "restart", "park", "safe_mode", "policy", "delay", "anonymous", "batch", "clock",
-    "switch", "astray", "coarse", "untold",
+    "switch", "astray", "coarse", "untold", "hang",
 )  # fmt: skip
 ANSWER_MAX: Final = 8
 """Numbers in one resend answer: small, so that chunks are common."""
@@ -66,9 +66,9 @@ class World:
         self.lost_requests: list[int] = []
         self.names = self.execs = self.snapshots = 0
         self.unprovable = False
+        """Something was lost that no replay tells: only a snapshot can."""
         self.untold: set[str] = set()
         """Legs with a fill that drop copy never tells, by a live numbering without a hole."""
-        """Something was lost that no replay tells: only a snapshot can."""
         self.latched = False
         self._connect(self.entry)
         self._connect(self.copy)
@@ -131,7 +131,8 @@ class World:
         """On its way to us; never overtakes what was sent before."""
         lag = 1_500 if stream is self.copy and self._chance("delay", 0.2) else 5
         before = stream.queue[-1][0] if stream.queue else 0
-        stream.queue.append((max(before, self.now + self.rng.randrange(1, 2 + lag)), text, numbers))
+        at = max(before, stream.hung_until, self.now + self.rng.randrange(1, 2 + lag))
+        stream.queue.append((at, text, numbers))
 
     def publish(self, stream: Stream, text: str) -> None:
         """The venue sends a message; down, it is kept for replay only."""
@@ -348,6 +349,7 @@ class World:
             "snapshot": self._snapshot, "restart": lambda: self.tell("restart"),
             "park": self._park, "safe_mode": self._safe_mode, "policy": self._policy,
             "clock": lambda: self.lines.append("-0.300 tick"), "switch": self._switch,
+            "hang": self._hang,
             "astray": self._step_clock,
         }  # fmt: skip
         actions.get(fault, lambda: None)()
@@ -361,6 +363,10 @@ class World:
     def _step_clock(self) -> None:
         stream = self.rng.choice((self.entry, self.copy))
         self.astray[stream.name] = self.rng.choice(ASTRAY_S)
+
+    def _hang(self) -> None:
+        """A feed hangs: half-open, it neither delivers nor breaks."""
+        self.rng.choice((self.entry, self.copy)).hung_until = self.now + self.rng.randrange(7_000)
 
     def _switch(self) -> None:
         """The session moves to the backup: what was on its way is lost with the primary."""
@@ -411,6 +417,9 @@ class World:
     def _restart_numbers(self, stream: Stream) -> None:
         """Both sides begin at one: whether all of the former numbers was heard, nobody will say."""
         self.unprovable = True
+        if stream is self.copy:  # order entry has told by now what was in the former numbers
+            self.entry.release()
+            self.wait(0)
         stream.log = ["logon reset"]
         stream.seen, stream.top = {1}, 1
         stream.lost_for_good.clear()
@@ -461,6 +470,8 @@ class World:
         """Faults end, and the truth is delivered: the links are up, replay is answered, and what no
         replay can tell is asked for by a snapshot."""
         self.faults = self.faults & {"retention"}
+        self.entry.release()
+        self.copy.release()
         self.astray.clear()
         for stream in (self.entry, self.copy):
             if not stream.up:

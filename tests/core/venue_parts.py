@@ -36,6 +36,13 @@ class Stream:
         self.awaited_until = -1
         """An answer to our resend request is due by then."""
         self.lost_for_good: set[int] = set()
+        self.hung_until = 0
+        """The feed hangs with its link up: nothing arrives before, and then all of it."""
+
+    def release(self) -> None:
+        """It hangs no more: all that was on its way arrives."""
+        self.hung_until = 0
+        self.queue = [(0, text, numbers) for _, text, numbers in self.queue]
 
     @property
     def missing(self) -> list[int]:
