@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
@@ -121,9 +122,31 @@ def _counted(stage: Stage, what: str) -> float:
     return float(next(line for line in metrics.splitlines() if line.startswith(name)).split()[1])
 
 
-def test_a_session_nobody_knows_has_nothing_to_prove(stage: Stage) -> None:
-    told = report(stage, "NOBODY")
-    assert told["derived"] == {}
+@pytest.mark.parametrize("command", ["audit", "explain", "export"])
+def test_a_session_that_nobody_knows_is_an_error(
+    stage: Stage, command: str, tmp_path: Path
+) -> None:
+    """A mistyped name must not pass for one that is proved."""
+    session = f"{CLEAN}X"
+    file = tmp_path / "incident.jsonl"
+    more = {
+        "audit": (),
+        "explain": ("--at", stage.end_ns),
+        "export": (file, "--from", stage.begin_ns, "--to", stage.end_ns),
+    }[command]
+    done = stage.run(command, "--session", session, *more)
+    assert done.returncode == 1, done.stderr
+    assert f"no session {session} is known" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_is_not_there_is_named(stage: Stage, tmp_path: Path) -> None:
+    file = tmp_path / "absent" / "incident.jsonl"
+    span = ("--from", stage.begin_ns, "--to", stage.end_ns)
+    done = stage.run("export", file, "--session", CLEAN, *span)
+    assert done.returncode == 3
+    assert str(file) in done.stderr
+    assert "Kafka" not in done.stderr
 
 
 def test_no_history_is_an_environment_that_failed(stage: Stage) -> None:

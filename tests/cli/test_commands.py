@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 import reconverge
+from reconverge import cli
 from reconverge.core.control import Policy
 from tests.cli.conftest import Run
 
@@ -17,6 +18,12 @@ version = 2
 reentry_confidence = 0.95
 [cap.ceiling]
 controlled_reentry = 0.8
+"""
+WRONG = """
+recovery.exit_confidence = 0.95
+cap = {floor = 7, validity_ms = 2000}
+scope.symbols = [1]
+freshness.lag_soft_ms = "x"
 """
 
 
@@ -89,9 +96,20 @@ def test_a_policy_that_holds_together(run: Run, tmp_path: Path) -> None:
             {"recovery.exit_confidence", "cap.validity_ms"},
         ),
         ("colour = 1\n[cap]\nvalidity_ms = 2000\n", {"colour", "cap.validity_ms"}),
+        (
+            WRONG,
+            {"recovery.exit_confidence", "cap.floor", "cap.validity_ms", "scope.symbols.0"}
+            | {"freshness.lag_soft_ms"},
+        ),
         ("[cap\n", {"(file)"}),
     ],
-    ids=["unknown and wrong", "contradictions", "unknown and contradiction", "no TOML"],
+    ids=[
+        "unknown and wrong",
+        "contradictions",
+        "unknown and contradiction",
+        "wrong and contradiction",
+        "no TOML",
+    ],
 )
 def test_a_policy_that_does_not_has_every_problem_named(
     run: Run, tmp_path: Path, text: str, keys: set[str]
@@ -129,3 +147,33 @@ def test_topics_are_printed_without_a_broker(run: Run) -> None:
     assert topics["desk1.order-entry"]["role"] == "input"
     assert "dlq.desk1.order-entry" in topics
     assert "desk1.journal" in run("topics", RECONVERGE_TOPIC_PREFIX="desk1.").stdout
+    assert "desk2.journal" in run("topics", "--topic-prefix", "desk2.").stdout
+
+
+@pytest.mark.parametrize(
+    "servers", ["http://kafka:9092", "kafka:9092,SASL_SSL://b:9093", "kafka", "kafka:x", "k:70000"]
+)
+def test_a_broker_is_no_url_but_host_and_port(run: Run, servers: str) -> None:
+    done = run("watch", "--once", "--bootstrap-servers", servers)
+    assert done.returncode == 2
+    assert "RECONVERGE_BOOTSTRAP_SERVERS" in done.stderr
+    assert repr(servers.rpartition(",")[2]) in done.stderr
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
+def test_a_flag_shows_no_type(run: Run, command: str) -> None:
+    told = run(command, "--help").stdout
+    assert not {"<bool>", "<str>", "<int>", "<float>"} & set(told.split())
+
+
+def test_a_file_at_fault_is_named_and_not_kafka(run: Run, tmp_path: Path) -> None:
+    unreadable = tmp_path / "password"
+    unreadable.write_bytes(b"\xff\xfe")
+    done = run(
+        "topics", "--create",
+        RECONVERGE_SECURITY_PROTOCOL="SASL_PLAINTEXT", RECONVERGE_SASL_USERNAME="me",
+        RECONVERGE_SASL_PASSWORD_FILE=str(unreadable),
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert str(unreadable) in done.stderr
+    assert "Kafka" not in done.stderr

@@ -15,5 +15,6 @@ from reconverge.audit.incident import is_incident as is_incident
 from reconverge.audit.incident import write as write
 from reconverge.audit.past import Gone as Gone
 from reconverge.audit.past import Past as Past
+from reconverge.audit.past import Unheard as Unheard
 from reconverge.audit.past import batch_before as batch_before
 from reconverge.audit.past import opened as opened

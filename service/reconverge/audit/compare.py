@@ -114,7 +114,7 @@ class _Batches:
 async def audit(past: Past, session: str, from_ns: int | None, to_ns: int | None) -> Report:
     """Derive a session's outputs again, and compare. Both times are included, and the past's own.
 
-    Raises `Gone`, `LogError` and `Refusal`.
+    Raises `Unheard`, `Gone`, `LogError` and `Refusal`.
     """
     last_ns = past.last.record.now_ns
     begin_ns = max(past.begin_ns + 1, from_ns or 0)
@@ -125,6 +125,8 @@ async def audit(past: Past, session: str, from_ns: int | None, to_ns: int | None
         report.notices.append(f"nothing before {utc(begin_ns)} can be derived any more")
     compared = _Comparison(past, report, await _held(past, report))
     await compared.run()
+    if not report.derived and not report.differences and past.session(session) is None:
+        raise past.unheard(session)
     report.notices += past.conditions.told
     return report
 

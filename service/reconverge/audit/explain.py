@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from reconverge.audit.outputs import parsed
-from reconverge.audit.past import Gone, Past
+from reconverge.audit.past import Past
 from reconverge.core.control import confidence
 from reconverge.core.messages.decode import Undecodable, decode
 from reconverge.core.messages.effects import Cap, Effect, Transition
@@ -263,7 +263,7 @@ def _source(source: Numbering) -> str:
 async def explain(past: Past, watch: Watch, session: str, at_ns: int) -> Explanation:
     """Fold a past opened with `Watched` folds up to a moment, and explain the session there.
 
-    Raises `Gone` also when the session was not known by then.
+    Raises `Unheard` when the session was not known by then, and what `Past.batches` raises.
     """
     cap: bytes | None = None
     path: list[Mapping[str, Any]] = []
@@ -280,7 +280,7 @@ async def explain(past: Past, watch: Watch, session: str, at_ns: int) -> Explana
                 path.append(_step(effect))
     known = past.session(session)
     if known is None:
-        raise Gone(f"nothing is known of session {session} by then")
+        raise past.unheard(session)
     episode = known.control.episode
     if episode is not None:  # it remembers what lies before the history read
         path = [_entered(*step) for step in episode.path]

@@ -133,7 +133,7 @@ class Step(NamedTuple):
 async def write(past: Past, session: str, from_ns: int, to_ns: int) -> AsyncIterator[bytes]:
     """The lines of the file of a past, from a time on.
 
-    Raises `Gone`, `LogError` and `Refusal`.
+    Raises `Gone`, `LogError` and `Refusal`; at the end `Unheard`, if nothing was of the session.
     """
     yield _line(_header(past, session, max(from_ns, past.begin_ns + 1), to_ns))
     begin = past.history.manifest.offset + 1 if past.history.manifest else 0
@@ -143,7 +143,9 @@ async def write(past: Past, session: str, from_ns: int, to_ns: int) -> AsyncIter
     if before < 0:
         for row in _state(past, session):
             yield row
+    heard = False
     async for replayed in past.batches():
+        heard = heard or past.session(session) is not None
         if replayed.offset > before:
             fresh = replayed.batch.epoch != epoch
             batch = await _batch(past, replayed, session, fresh=fresh)
@@ -153,6 +155,8 @@ async def write(past: Past, session: str, from_ns: int, to_ns: int) -> AsyncIter
             for row in _state(past, session):
                 yield row
         epoch = replayed.batch.epoch
+    if not heard:
+        raise past.unheard(session)
 
 
 def _header(past: Past, session: str, from_ns: int, to_ns: int) -> Header:

@@ -6,6 +6,7 @@ the very beginning; how far back that is depends on retention, and is always sai
 
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
+from difflib import get_close_matches
 from typing import Final
 
 from reconverge.core.session import Session
@@ -34,6 +35,10 @@ _UNREADABLE: Final[frozenset[Condition]] = frozenset({"retention_overrun", "topi
 
 class Gone(Exception):
     """Kafka does not hold (any more) what would have to be read."""
+
+
+class Unheard(Exception):
+    """Nothing of a session lies in the history that was read."""
 
 
 class Conditions(Observer):
@@ -77,6 +82,12 @@ class Past:
     def session(self, name: str) -> Session | None:
         """One session as of the batch just replayed; none before its first event."""
         return self.fold.partition.sessions.get(name)
+
+    def unheard(self, name: str) -> Unheard:
+        """That nobody knows the session, with the names that are nearest to it."""
+        nearest = get_close_matches(name, sorted(self.fold.partition.sessions))
+        told = f": the nearest names are {', '.join(nearest)}" if nearest else ""
+        return Unheard(f"no session {name} is known in that span of time{told}")
 
     async def grown(self) -> bool:
         """Whether the journal has grown; then `batches` goes on where it ended."""

@@ -49,7 +49,7 @@ class Commands(TyperGroup):
         """Their names, in the order of the help."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002 - as typer calls it
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One of them, or None."""
         place = COMMANDS.get(cmd_name)
         if place is None:
@@ -62,7 +62,17 @@ class Commands(TyperGroup):
             found = alone
         command = typer.main.get_command(found)
         command.name = cmd_name
+        _show_types(command, ctx)
         return command
+
+
+def _show_types(command: Any, ctx: Any) -> None:
+    """Help shows no type for a flag, which takes no value."""
+    for param in [*command.params, command.get_help_option(ctx)]:
+        if getattr(param, "is_flag", False):
+            param.metavar = ""
+    for inner in getattr(command, "commands", {}).values():
+        _show_types(inner, ctx)
 
 
 app = typer.Typer(

@@ -33,7 +33,9 @@ Reason = Annotated[str, typer.Option(metavar="TEXT", help="Why; kept with what i
 BootstrapServers = Annotated[
     str | None, typer.Option(metavar="HOST:PORT,...", help="Kafka brokers.")
 ]
-TopicPrefix = Annotated[str | None, typer.Option(help="Put before every topic's name.")]
+TopicPrefix = Annotated[
+    str | None, typer.Option(metavar="TEXT", help="Put before every topic's name.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
 NoWait = Annotated[
     bool, typer.Option("--no-wait", help="Publish, and do not wait until it took effect.")

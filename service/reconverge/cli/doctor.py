@@ -178,7 +178,9 @@ def doctor(
     policy_file: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="Policy (TOML) to check.")
     ] = None,
-    topic_prefix: Annotated[str | None, typer.Option(help="Put before every topic's name.")] = None,
+    topic_prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put before every topic's name.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
     """Look for what keeps the service from working, and say what to do about it.

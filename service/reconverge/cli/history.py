@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypeVar
 import typer
 from aiokafka.partitioner import murmur2
 
-from reconverge.audit import Gone
+from reconverge.audit import Gone, Unheard
 from reconverge.cli import moments
 from reconverge.cli.exits import Exit, leave
 from reconverge.cli.kafka import Unreachable, administration, partition_counts
@@ -24,7 +24,7 @@ Session = Annotated[
     str, typer.Option("--session", metavar="ID", show_default=False, help="The session.")
 ]
 Brokers = Annotated[str | None, typer.Option(metavar="HOST:PORT,...", help="Kafka brokers.")]
-Prefix = Annotated[str | None, typer.Option(help="Put before every topic's name.")]
+Prefix = Annotated[str | None, typer.Option(metavar="TEXT", help="Put before every topic's name.")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")]
 
 
@@ -77,7 +77,12 @@ def perform(work: Coroutine[Any, Any, Result]) -> Result:
         return asyncio.run(work)
     except SettingsRefused as refused:
         leave(Exit.USAGE, refused.problems)
-    except (Unreachable, LogError, OSError) as error:
+    except Unheard as unheard:
+        leave(Exit.FOUND, [unheard])
+    except OSError as error:
+        told = f"{error.filename}: {error.strerror}" if error.filename else f"Kafka: {error}"
+        leave(Exit.ENVIRONMENT, [told])
+    except (Unreachable, LogError) as error:
         leave(Exit.ENVIRONMENT, [f"Kafka: {error}"])
     except (Gone, Refusal) as error:
         leave(Exit.ENVIRONMENT, [str(error)])

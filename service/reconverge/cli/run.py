@@ -168,17 +168,24 @@ def run(  # noqa: PLR0913 - one parameter an option
         str | None, typer.Option(metavar="HOST:PORT,...", help="Kafka brokers.")
     ] = None,
     group_id: Annotated[
-        str | None, typer.Option(help="Consumer group that shares out the partitions.")
+        str | None,
+        typer.Option(metavar="NAME", help="Consumer group that shares out the partitions."),
     ] = None,
     policy_file: Annotated[
         Path | None, typer.Option("--policy", metavar="FILE", help="Policy (TOML) to start with.")
     ] = None,
-    topic_prefix: Annotated[str | None, typer.Option(help="Put before every topic's name.")] = None,
+    topic_prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put before every topic's name.")
+    ] = None,
     http_host: Annotated[
-        str | None, typer.Option(help="Address of the HTTP port; loopback unless given.")
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Address of the HTTP port; loopback unless given."),
     ] = None,
     http_port: Annotated[
-        int | None, typer.Option(help="HTTP port; 0 takes a free one and logs it.")
+        int | None,
+        typer.Option(
+            metavar="PORT", min=0, max=65_535, help="HTTP port; 0 takes a free one and logs it."
+        ),
     ] = None,
     audit_every_s: Annotated[
         float | None,
@@ -196,8 +203,16 @@ def run(  # noqa: PLR0913 - one parameter an option
             " (docs/upgrade.md). Given for one start; may be repeated.",
         ),
     ] = None,
-    log_level: Annotated[str | None, typer.Option(help="debug, info, warning or error.")] = None,
-    log_format: Annotated[str | None, typer.Option(help="auto, json or pretty.")] = None,
+    log_level: Annotated[
+        str | None,
+        typer.Option(metavar="debug|info|warning|error", help="Least severe level that is logged."),
+    ] = None,
+    log_format: Annotated[
+        str | None,
+        typer.Option(
+            metavar="auto|json|pretty", help="`auto` is pretty on a terminal, JSON elsewhere."
+        ),
+    ] = None,
 ) -> None:
     """Run the service: fold what the input topics carry, publish caps, transitions and episodes.
 

@@ -106,6 +106,7 @@ def topics(
     partitions: Annotated[
         int | None,
         typer.Option(
+            metavar="N",
             min=1,
             max=10_000,
             show_default=False,
@@ -115,10 +116,15 @@ def topics(
     ] = None,
     replicas: Annotated[
         int,
-        typer.Option(min=-1, help="Replicas of every topic; -1 takes the broker's default."),
+        typer.Option(
+            metavar="N", min=-1, help="Replicas of every topic; -1 takes the broker's default."
+        ),
     ] = -1,
     bootstrap_servers: Annotated[
         str | None, typer.Option(metavar="HOST:PORT,...", help="Kafka brokers.")
+    ] = None,
+    topic_prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put before every topic's name.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
@@ -132,7 +138,7 @@ def topics(
 
         reconverge topics --create --partitions 12 --replicas 3
     """
-    settings = inputs.settings(bootstrap_servers=bootstrap_servers)
+    settings = inputs.settings(bootstrap_servers=bootstrap_servers, topic_prefix=topic_prefix)
     outcome = _create_or_end(settings, partitions, replicas) if make else None
     plan = wanted(settings, replicas)
     if as_json:

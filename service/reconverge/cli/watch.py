@@ -167,7 +167,9 @@ def watch(
     bootstrap_servers: Annotated[
         str | None, typer.Option(metavar="HOST:PORT,...", help="Kafka brokers.")
     ] = None,
-    topic_prefix: Annotated[str | None, typer.Option(help="Put before every topic's name.")] = None,
+    topic_prefix: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="Put before every topic's name.")
+    ] = None,
     http: Annotated[
         list[str] | None,
         typer.Option(

@@ -43,10 +43,12 @@ def _tls(settings: Settings) -> object:
 def _login(settings: Settings) -> dict[str, Any]:
     if settings.sasl_token is not None:
         return {"sasl_oauth_token_provider": TokenProvider(_function(settings.sasl_token))}
-    return {
-        "sasl_plain_username": settings.sasl_username,
-        "sasl_plain_password": secret(settings.sasl_password, settings.sasl_password_file),
-    }
+    try:
+        password = secret(settings.sasl_password, settings.sasl_password_file)
+    except (OSError, UnicodeDecodeError) as error:
+        told = f"RECONVERGE_SASL_PASSWORD_FILE: {settings.sasl_password_file}: {error}"
+        raise SettingsRefused((told,)) from error
+    return {"sasl_plain_username": settings.sasl_username, "sasl_plain_password": password}
 
 
 def _function(path: str) -> Callable[[], Any]:

@@ -183,6 +183,7 @@ def _told(error: ValidationError) -> Iterator[str]:
 
 
 def _contradictions(settings: Settings) -> Iterator[str]:
+    yield from _brokers(settings.bootstrap_servers)
     known = {topic.name for topic in TOPICS}
     for name in settings.topic_names:
         if name not in known:
@@ -195,6 +196,18 @@ def _contradictions(settings: Settings) -> Iterator[str]:
         yield from _login_lacks(settings)
     else:
         yield from _useless(settings, "sasl_", "a SASL protocol (SASL_SSL, SASL_PLAINTEXT)")
+
+
+def _brokers(given: str) -> Iterator[str]:
+    for broker in given.split(","):
+        host, _, port = broker.strip().rpartition(":")
+        if "://" in broker:
+            yield f"{PREFIX}BOOTSTRAP_SERVERS: {broker!r} is a URL; name the broker as host:port"
+        elif not host or not port.isdecimal() or not 0 < int(port) <= _PORT_MAX:
+            yield f"{PREFIX}BOOTSTRAP_SERVERS: {broker!r} is not host:port"
+
+
+_PORT_MAX: Final = 65_535
 
 
 def _twice(settings: Settings, name: str) -> Iterator[str]:

@@ -8,7 +8,7 @@ all of them.
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from functools import cached_property
 from typing import Annotated, Any, Final, Literal, NamedTuple
@@ -309,8 +309,8 @@ class PolicyRefused(ValueError):
 def parse(document: Mapping[str, Any]) -> Policy:
     """A checked policy from a decoded TOML or JSON document.
 
-    Raises PolicyRefused naming every unknown key, every wrong value and, when all values are right
-    in themselves, every contradiction between them.
+    Raises PolicyRefused naming every unknown key, every wrong value and every contradiction
+    between those that are right in themselves.
     """
     try:
         # Through JSON, so that lists become tuples and nothing but the contract's types can come
@@ -329,24 +329,47 @@ def parse(document: Mapping[str, Any]) -> Policy:
 
 
 def _faults(error: ValidationError, raw: bytes) -> Iterable[Problem]:
+    document = orjson.loads(raw)
+    wrong = set()
     for fault in error.errors():
         unknown = fault["type"] == "extra_forbidden"
         detail = "there is no such setting" if unknown else fault["msg"]
-        yield Problem(".".join(map(str, fault["loc"])), detail)
-    with suppress(ValidationError):  # unknown keys hide no contradiction, wrong values would
-        yield from contradictions(Policy.model_validate_json(raw, extra="ignore"))
+        key = ".".join(map(str, fault["loc"]))
+        wrong.add(key)
+        _drop(document, fault["loc"])
+        yield Problem(key, detail)
+    with suppress(ValidationError):  # a value that is missing cannot be dropped
+        yield from contradictions(_read(document), wrong)
 
 
-def contradictions(policy: Policy) -> Iterable[Problem]:
-    """Every pair of settings that cannot both be meant."""
+def _read(document: Any) -> Policy:
+    return Policy.model_validate_json(orjson.dumps(document), extra="ignore")
+
+
+def _drop(document: Any, place: tuple[int | str, ...]) -> None:
+    """Take a wrong value out of a document, or the innermost table or list that it is in."""
+    if not place:  # the document is no table
+        return
+    *path, last = place
+    for name in path:
+        inner = document.get(name)
+        if not isinstance(inner, dict):
+            last = name
+            break
+        document = inner
+    document.pop(last, None)
+
+
+def contradictions(policy: Policy, wrong: Collection[str] = ()) -> Iterable[Problem]:
+    """Every pair of settings that cannot both be meant, but for those ``wrong`` in themselves."""
     for lower, upper, strict in _ORDERED:
         low, high = read(policy, lower), read(policy, upper)
-        if low > high or (strict and low == high):
+        if (low > high or (strict and low == high)) and not {lower, upper} & set(wrong):
             relation = "below" if strict else "at most"
             yield Problem(lower, f"{low:g} must be {relation} {upper} = {high:g}")
-    if policy.cap.validity_ms <= 2 * policy.cap.heartbeat_ms:
+    validity, heartbeat = policy.cap.validity_ms, policy.cap.heartbeat_ms
+    if validity <= 2 * heartbeat and not {"cap.validity_ms", "cap.heartbeat_ms"} & set(wrong):
         # A reader must survive one lost heartbeat.
-        validity, heartbeat = policy.cap.validity_ms, policy.cap.heartbeat_ms
         detail = f"{validity} must be above twice cap.heartbeat_ms = {heartbeat}"
         yield Problem("cap.validity_ms", detail)
 
