@@ -24,8 +24,13 @@ _EVENTS: Final = 30_000
 _PASSES: Final = 4
 """Of which the quickest counts, batch by batch."""
 _BATCH: Final = Limits().batch_records
-_BATCH_NS: Final = 10_000_000
-"""How far the service's clock moves from one full batch to the next."""
+
+
+class Batch(NamedTuple):
+    """Records that are folded at one moment."""
+
+    now_ns: int
+    values: list[bytes]
 
 
 class Cost(NamedTuple):
@@ -55,31 +60,29 @@ def measure() -> Iterator[Row]:
     yield Row("with a shadow policy", "µs an event", shadow, "without", alone, limit)
 
 
-def _batches(stream: list[Record]) -> list[list[bytes]]:
-    return [
-        [record.value for record in stream[start : start + _BATCH]]
-        for start in range(0, len(stream), _BATCH)
-    ]
+def _batches(stream: list[Record]) -> list[Batch]:
+    """The stream cut up, each batch at the time of its last event: no event is from the future."""
+    parts = [stream[start : start + _BATCH] for start in range(0, len(stream), _BATCH)]
+    return [Batch(decode(p[-1].value).ingest_ns, [record.value for record in p]) for p in parts]
 
 
 def _micros(seconds: float) -> float:
     return seconds / _EVENTS * 1e6
 
 
-def _best(batches: list[list[bytes]], *, shadow: bool) -> Cost:
+def _best(batches: list[Batch], *, shadow: bool) -> Cost:
     passes = [_pass(batches, shadow=shadow) for _ in range(_PASSES)]
     best = [map(min, zip(*same_batch, strict=True)) for same_batch in zip(*passes, strict=True)]
     return Cost(*map(sum, zip(*best, strict=True)))
 
 
-def _pass(batches: list[list[bytes]], *, shadow: bool) -> list[Cost]:
+def _pass(batches: list[Batch], *, shadow: bool) -> list[Cost]:
     partition = Partition([Policy()])
     now_ns = BEGIN_NS
     if shadow:
         partition.apply(_shadow(now_ns), now_ns)
     costs = []
-    for batch in batches:
-        now_ns += _BATCH_NS
+    for now_ns, batch in batches:
         started = process_time()
         for value in batch:
             plain_decode(value)

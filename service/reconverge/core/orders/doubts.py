@@ -125,8 +125,7 @@ class Doubts:
                 for word in its:
                     insort(mine, word)
         self.weigh(order, order.figures(), now_ns, differs=differs)
-        if order.doubt is not None:
-            self.enter(order)
+        self.enter(order)
 
     def restore(self, orders: list[Order]) -> None:
         """Take up the doubts of stored orders, into logs that are empty."""
@@ -138,7 +137,9 @@ class Doubts:
             log.entries = sorted(began, key=itemgetter(0))
 
     def enter(self, order: Order) -> None:
-        """Put all that is in doubt about an order into the logs."""
+        """Put all that is in doubt about an order, if anything is, into the logs."""
+        if order.doubt is None:
+            return
         for kind, log in enumerate(self.logs):
             for at_ns in begun(order, kind):
                 log.insert(at_ns, order)
