@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from reconverge.config.topics import TOPICS
+from reconverge.cli.doctor import check_replication, check_retention
+from reconverge.config.settings import Settings
+from reconverge.config.topics import INPUTS, TOPICS
 from reconverge.contract.examples import EXAMPLES
 from reconverge.core.messages.wire import encode
 from tests.cli.conftest import Done, Run
@@ -51,7 +53,33 @@ def test_doctor_finds_no_broker_and_says_what_to_do(run: Run) -> None:
     found = checks(done)
     assert found["policy"]["verdict"] == "ok"
     assert found["broker"]["verdict"] == "failed"
+    assert "connection refused" in found["broker"]["found"]
     assert "RECONVERGE_BOOTSTRAP_SERVERS" in found["broker"]["remedy"]
+
+
+@pytest.mark.parametrize("command", ["doctor", "topics --create", "dlq list", "audit --session S"])
+def test_a_host_that_has_no_address_is_told_as_such(run: Run, command: str) -> None:
+    done = run(*command.split(), "--bootstrap-servers", "kafka.invalid:9092")
+    assert done.returncode == (1 if command == "doctor" else 3)
+    assert "kafka.invalid: no such host" in done.stdout + done.stderr
+
+
+def test_doctor_tells_replication_and_retention_that_lose_data() -> None:
+    settings = Settings()
+    ok = {"order-entry": 3, "caps": 3}
+    verdicts = [
+        check_replication(ok, {"order-entry": 2, "caps": 2}),
+        check_replication(ok, {"order-entry": 1, "caps": 2}),
+        check_replication(ok, {"order-entry": 3, "caps": 2}),
+        check_replication(ok | {"caps": 1}, {"order-entry": 2, "caps": 1}),
+        check_replication(ok | {"caps": 1}, {"order-entry": 2, "caps": 2}),
+    ]
+    assert [check.verdict for check in verdicts] == ["ok", *["warning"] * 3, "failed"]
+    day_ms = 24 * 3_600_000
+    for inputs, journal, verdict in ((7, 14, "ok"), (2, 14, "warning"), (7, 7, "warning")):
+        kept = dict.fromkeys(INPUTS, inputs * day_ms) | {"journal": journal * day_ms}
+        assert check_retention(settings, kept).verdict == verdict
+    assert check_retention(settings, dict.fromkeys([*INPUTS, "journal"], -1)).verdict == "ok"
 
 
 def test_doctor_finds_missing_topics(run: Run, embedded: Embedded) -> None:
@@ -74,6 +102,8 @@ def test_doctor_is_content_with_everything_in_place(run: Run, embedded: Embedded
         "topics": "ok",
         "partitions": "ok",
         "compaction": "skipped",  # this broker does not tell
+        "replication": "skipped",
+        "retention": "skipped",
         "clocks": "ok",
     }
 
@@ -133,6 +163,9 @@ def test_topics_are_created_with_equal_partitions_and_only_once(
     found = checks(run("doctor", "--json", **env))
     assert found["compaction"]["verdict"] == "ok"
     assert found["partitions"]["verdict"] == "ok"
+    assert found["retention"]["verdict"] == "ok"
+    assert found["replication"]["verdict"] == "warning"
+    assert "one replica alone" in found["replication"]["found"]
 
 
 @pytest.mark.kafka

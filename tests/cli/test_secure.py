@@ -69,7 +69,9 @@ def test_a_token_function_lets_us_in(
 def test_a_wrong_password_is_named_and_never_shown(run: Run, secure: dict[str, str]) -> None:
     login = {"RECONVERGE_SASL_USERNAME": USER, "RECONVERGE_SASL_PASSWORD": "wr0ng"}
     done = run("doctor", "--json", **secure, **login)
-    assert verdict(done)[0] == "failed"
+    told, found = verdict(done)
+    assert told == "failed"
+    assert "the login is refused" in found
     assert "wr0ng" not in done.stdout + done.stderr
 
 
@@ -78,4 +80,7 @@ def test_a_broker_that_an_unknown_authority_vouches_for_is_refused(
 ) -> None:
     del secure["RECONVERGE_SSL_CAFILE"]
     login = {"RECONVERGE_SASL_USERNAME": USER, "RECONVERGE_SASL_PASSWORD": PASSWORD}
-    assert verdict(run("doctor", "--json", **secure, **login))[0] == "failed"
+    told, found = verdict(run("doctor", "--json", **secure, **login))
+    assert told == "failed"
+    assert "certificate is not trusted" in found
+    assert "RECONVERGE_SSL_CAFILE" in found

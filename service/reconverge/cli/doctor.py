@@ -17,7 +17,7 @@ from rich.table import Table
 
 from reconverge.cli import inputs
 from reconverge.cli.exits import Exit, leave
-from reconverge.cli.kafka import Unreachable, administration, partition_counts, topic_config
+from reconverge.cli.kafka import Unreachable, administration, partition_counts, topic_configs
 from reconverge.config.connection import connection
 from reconverge.config.settings import Settings, SettingsRefused
 from reconverge.config.topics import INPUTS, TOPICS
@@ -28,6 +28,10 @@ Verdict = Literal["ok", "warning", "failed", "skipped"]
 CLOCK_TOLERANCE_S: Final = 1.0
 """Half the margin between a cap's heartbeat and its validity: a clock further off makes routers
 take fresh caps for expired ones."""
+_HOUR_MS: Final = 3_600_000
+OUTAGE_MS: Final = 72 * _HOUR_MS
+"""The longest outage to be ready for: from Friday evening until somebody is there on Monday."""
+_IN_SYNC_MIN: Final = 2
 _READ_S: Final = 10.0
 """Longest wait for the newest record of an input."""
 
@@ -72,11 +76,10 @@ async def check_cluster(settings: Settings) -> AsyncIterator[Check]:
             yield check_partitions({name: n for name, n in counts.items() if name in alike})
             if counts[settings.topic("caps")]:
                 yield await check_compaction(admin, settings)
+            for check in await check_durability(admin, settings, counts):
+                yield check
     except Unreachable as error:
-        remedy = (
-            "is it running, is RECONVERGE_BOOTSTRAP_SERVERS right, does its listener speak"
-            " RECONVERGE_SECURITY_PROTOCOL, is the password right?"
-        )
+        remedy = "mend that, or RECONVERGE_BOOTSTRAP_SERVERS, then look again"
         yield Check("broker", "failed", str(error), remedy)
         return
     yield await check_clocks(settings, counts)
@@ -112,7 +115,8 @@ async def check_compaction(admin: AIOKafkaAdminClient, settings: Settings) -> Ch
     """A router that starts must find every session's newest cap."""
     name = settings.topic("caps")
     try:
-        policy = await topic_config(admin, name, "cleanup.policy")
+        found = await topic_configs(admin, name, ("cleanup.policy",))
+        policy = found.get("cleanup.policy")
     except KafkaError as error:
         return Check("compaction", "skipped", f"the broker does not tell: {error}")
     if policy is None:
@@ -121,6 +125,79 @@ async def check_compaction(admin: AIOKafkaAdminClient, settings: Settings) -> Ch
         return Check("compaction", "ok", f"{name} is compacted")
     remedy = f"kafka-configs --alter --topic {name} --add-config cleanup.policy=compact"
     return Check("compaction", "warning", f"{name} has cleanup.policy={policy}", remedy)
+
+
+async def check_durability(
+    admin: AIOKafkaAdminClient, settings: Settings, counts: dict[str, int]
+) -> list[Check]:
+    """What was acknowledged survives the loss of a broker, and lasts over an outage."""
+    names = [settings.topic(topic.name) for topic in TOPICS]
+    existing = [name for name in names if counts[name]]
+    described = {topic["topic"]: topic for topic in await admin.describe_topics()}
+    replicas = {
+        name: min(len(part["replicas"]) for part in described[name]["partitions"])
+        for name in existing
+    }
+    try:
+        configs = {
+            name: await topic_configs(admin, name, ("min.insync.replicas", "retention.ms"))
+            for name in existing
+        }
+    except KafkaError as error:
+        told = f"the broker does not tell: {error}"
+        return [Check("replication", "skipped", told), Check("retention", "skipped", told)]
+    minimum = {name: int(config.get("min.insync.replicas", 0)) for name, config in configs.items()}
+    kept_ms = {name: int(config.get("retention.ms", -1)) for name, config in configs.items()}
+    return [check_replication(replicas, minimum), check_retention(settings, kept_ms)]
+
+
+def check_replication(replicas: dict[str, int], minimum: dict[str, int]) -> Check:
+    """Two in-sync replicas have each acknowledged record, and one broker may be lost."""
+    if not any(minimum.values()):
+        return Check("replication", "skipped", "no topics yet, or the broker does not tell")
+    for name, count in replicas.items():
+        if count < minimum[name]:
+            found = f"{name} has {count} replicas and min.insync.replicas={minimum[name]}"
+            remedy = f"nothing can be written: lower min.insync.replicas of {name}"
+            return Check("replication", "failed", found, remedy)
+    single = [name for name, count in replicas.items() if count == 1]
+    if single:
+        found = f"one replica alone: {', '.join(single)}"
+        remedy = "fine on a laptop; else reconverge topics --create --replicas 3 on a new prefix"
+        return Check("replication", "warning", found, remedy)
+    weak = [name for name, count in minimum.items() if count < _IN_SYNC_MIN]
+    if weak:
+        found = f"min.insync.replicas is 1: {', '.join(weak)}"
+        remedy = f"kafka-configs --alter --topic {weak[0]} --add-config min.insync.replicas=2"
+        return Check("replication", "warning", found, f"{remedy} (each of them)")
+    stuck = [name for name, count in replicas.items() if count == minimum[name]]
+    if stuck:
+        found = f"as many replicas as min.insync.replicas: {', '.join(stuck)}"
+        return Check("replication", "warning", found, "one broker down stops them: add a replica")
+    fewest = min(replicas.values())
+    return Check("replication", "ok", f"at least {fewest} replicas, and 2 of them acknowledge")
+
+
+def check_retention(settings: Settings, kept_ms: dict[str, int]) -> Check:
+    """What comes in while the service is down is there when it is back, after a long weekend."""
+    inputs_ms = {name: kept_ms.get(name, -1) for name in map(settings.topic, INPUTS)}
+    journal, journal_ms = settings.topic("journal"), kept_ms.get(settings.topic("journal"), -1)
+    short = [name for name, ms in inputs_ms.items() if 0 <= ms < OUTAGE_MS]
+    if short:
+        found = f"less than {OUTAGE_MS // _HOUR_MS} h, the longest outage: {', '.join(short)}"
+        remedy = f"kafka-configs --alter --topic {short[0]} --add-config retention.ms=604800000"
+        return Check("retention", "warning", found, f"{remedy} (each of them)")
+    longest_ms = max(inputs_ms.values())
+    if 0 <= journal_ms <= longest_ms:
+        found = f"{journal} is kept {journal_ms // _HOUR_MS} h, no longer than its inputs"
+        remedy = (
+            f"kafka-configs --alter --topic {journal} --add-config retention.ms={2 * longest_ms}"
+        )
+        return Check("retention", "warning", found, remedy)
+    shortest_ms = min((ms for ms in inputs_ms.values() if ms >= 0), default=None)
+    if shortest_ms is None:
+        return Check("retention", "ok", "the inputs are kept for ever, or not there yet")
+    return Check("retention", "ok", f"the inputs are kept {shortest_ms // _HOUR_MS} h")
 
 
 async def check_clocks(settings: Settings, counts: dict[str, int]) -> Check:
@@ -186,7 +263,8 @@ def doctor(
     """Look for what keeps the service from working, and say what to do about it.
 
     Is the policy valid, does the broker answer and let us in, do all topics exist with equal
-    partition counts, are caps compacted, are the clocks sane? Reads only. Exit code 1 if anything
+    partition counts, are caps compacted, does every record survive a broker and an outage, are the
+    clocks sane? Reads only. Exit code 1 if anything
     is wrong.
 
         reconverge doctor --bootstrap-servers kafka:9092

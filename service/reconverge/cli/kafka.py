@@ -9,13 +9,13 @@ from typing import Final
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import (
-    KafkaConnectionError,
     KafkaError,
     NoError,
     TopicAlreadyExistsError,
     for_code,
 )
 
+from reconverge.cli.reach import cause
 from reconverge.config.connection import connection
 from reconverge.config.settings import Settings
 
@@ -48,11 +48,8 @@ async def administration(settings: Settings) -> AsyncIterator[AIOKafkaAdminClien
         try:
             async with asyncio.timeout(_REACH_S):
                 await admin.start()
-        except KafkaConnectionError:
-            raise Unreachable(f"{settings.bootstrap_servers}: no broker answers there") from None
-        except (KafkaError, OSError, TimeoutError) as error:
-            reason = str(error) or f"no answer within {_REACH_S:g} s"
-            raise Unreachable(f"{settings.bootstrap_servers}: {reason}") from None
+        except (KafkaError, OSError, TimeoutError):
+            raise Unreachable(await cause(connection(settings))) from None
         yield admin
     finally:
         await asyncio.wait([asyncio.ensure_future(admin.close())], timeout=_CLOSE_S)
@@ -113,10 +110,11 @@ async def check_controller(admin: AIOKafkaAdminClient) -> None:
         )
 
 
-async def topic_config(admin: AIOKafkaAdminClient, name: str, key: str) -> str | None:
-    """One setting of a topic; none where the broker does not tell."""
-    resource = ConfigResource(ConfigResourceType.TOPIC, name, configs={key: ""})
+async def topic_configs(
+    admin: AIOKafkaAdminClient, name: str, keys: Collection[str]
+) -> dict[str, str]:
+    """Some settings of a topic; those that the broker tells."""
+    resource = ConfigResource(ConfigResourceType.TOPIC, name, configs=dict.fromkeys(keys, ""))
     answers = [answer.to_object() for answer in await admin.describe_configs([resource])]
-    told = (described for answer in answers for described in answer["resources"])
-    values = {e["config_names"]: str(e["config_value"]) for d in told for e in d["config_entries"]}
-    return values.get(key)
+    told = [described for answer in answers for described in answer["resources"]]
+    return {e["config_names"]: str(e["config_value"]) for d in told for e in d["config_entries"]}
