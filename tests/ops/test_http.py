@@ -1,7 +1,9 @@
 """The HTTP port, through a real server on an ephemeral port."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -20,6 +22,13 @@ from reconverge.stream import BatchSeen, RestoreSeen
 
 DESK_A = SessionStatus(
     session="DESK-A",
+    life_cycle="open",
+    retires_ns=None,
+    link="up",
+    logged_on=True,
+    gateway="primary",
+    venue="nyse",
+    witness={"mode": "drop_copy", "heard": True, "required": ["DC1"]},
     state="REPLAY_SYNCING",
     cap=0.31,
     catchup_multiple_max=1.66,
@@ -59,9 +68,15 @@ class Service:
         self.ill: list[str] = []
         self.busy: list[str] = []
         self.metrics = Metrics()
+        self.read: list[str] = []
 
-    def sessions(self) -> Sequence[SessionStatus]:
-        return [DESK_A, replace(DESK_A, session='DESK "B"\n', state="HEALTHY")]
+    def sessions(self) -> Mapping[str, Callable[[], SessionStatus]]:
+        found = [DESK_A, replace(DESK_A, session='DESK "B"\n', state="HEALTHY")]
+        return {each.session: partial(self._read, each) for each in found}
+
+    def _read(self, session: SessionStatus) -> SessionStatus:
+        self.read.append(session.session)
+        return session
 
     def port(self) -> Port:
         app = application(self.metrics, self.sessions, lambda: self.ill, lambda: self.busy)
@@ -99,6 +114,28 @@ async def test_status_shows_each_session_or_those_asked_for() -> None:
     shown = one["sessions"]["DESK-A"]
     assert shown["binding"] == "replay"
     assert shown["rwh"]["entry"]["open_gaps"] == [[14, 17], [30, None]]
+
+
+async def test_status_reads_only_what_is_asked_for() -> None:
+    service = Service()
+    async with service.port() as port:
+        await get(port, "/status?session=DESK-A&session=NOBODY")
+        assert service.read == ["DESK-A"]
+
+
+async def test_status_comes_in_pages() -> None:
+    service = Service()
+    async with service.port() as port:
+        pages: list[list[str]] = []
+        after: str | None = ""
+        while after is not None:
+            page = orjson.loads((await get(port, f"/status?limit=1&after={quote(after)}"))[1])
+            pages.append(list(page["sessions"]))
+            after = page["next"]
+        assert pages == [['DESK "B"\n'], ["DESK-A"]]
+        assert service.read == ['DESK "B"\n', "DESK-A"]
+        for wrong in ("0", "x", "1001"):
+            assert (await get(port, f"/status?limit={wrong}"))[0] == 400
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE"])

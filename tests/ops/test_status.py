@@ -1,5 +1,6 @@
 """A session's status says what its truth says, and looking at it changes nothing."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,9 @@ def test_it_reads_truth_and_control(partition: Partition) -> None:
     assert seen.rwh["entry"].outstanding == 2
     assert seen.working == {"both": 2, "either": 2}
     assert seen.divergence_s > 0
+    assert (seen.life_cycle, seen.link) == ("open", session.truth.path.link.value)
+    assert seen.witness == {"mode": "drop_copy", "heard": True, "required": ["DC1"]}
+    assert seen.retires_ns is None, "orders work"
     assert seen.rwh["DC1"].silence_s == 0
     assert as_json(seen)["rwh"]["entry"]["open_gaps"] == [(7, 8)]
 
@@ -70,3 +74,29 @@ def test_every_sample_belongs_to_a_metric(partition: Partition) -> None:
     rendered, _ = Metrics().render("", [seen])
     for name in names:
         assert f"reconverge_{name}{{" in rendered.decode()
+
+
+def test_the_link_its_gateway_and_the_end_of_its_life_are_told(tmp_path: Path) -> None:
+    def event(kind: str, at_ms: int, **fields: Any) -> dict[str, Any]:
+        at_ns = T0 + at_ms * MS
+        return {"type": kind, "session": "A", "event_ns": at_ns, "ingest_ns": at_ns} | fields
+
+    logon = event("logon", 0, seq=1, gateway="primary")
+    switch = event("gateway_switched", 1, gateway="backup", clean=True)
+    ours = event("logout", 2, outbound=True, seq=1)
+    theirs = event("logout", 3, seq=2)
+
+    def shown(*events: dict[str, Any]) -> Any:
+        partition = Partition()
+        fold(CoreFold(partition), [write(tmp_path / "e", list(events))], lambda *_: None, print)
+        again = Partition.load(json.loads(json.dumps(list(partition.dump()))))
+        return status(again.sessions["A"], partition.now_ns)
+
+    seen = shown(logon)
+    assert (seen.link, seen.logged_on, seen.gateway) == ("up", True, "primary")
+    assert seen.witness["heard"] is False
+    assert shown(logon, switch).gateway == "backup"
+    seen = shown(logon, ours, theirs)
+    assert (seen.life_cycle, seen.link, seen.logged_on) == ("closed", "closed", False)
+    day_ns = 24 * 3_600 * 10**9
+    assert T0 + day_ns <= seen.retires_ns <= T0 + day_ns + 10**9

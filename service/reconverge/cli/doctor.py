@@ -264,8 +264,7 @@ def doctor(
 
     Is the policy valid, does the broker answer and let us in, do all topics exist with equal
     partition counts, are caps compacted, does every record survive a broker and an outage, are the
-    clocks sane? Reads only. Exit code 1 if anything
-    is wrong.
+    clocks sane? Reads only. Exit code 1 if anything is wrong.
 
         reconverge doctor --bootstrap-servers kafka:9092
     """

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -20,6 +20,7 @@ from reconverge.config.connection import connection
 from reconverge.config.settings import Settings, SettingsRefused
 from reconverge.core.control import Policy
 from reconverge.core.partition import CORE_VERSION, Partition
+from reconverge.core.session import Session
 from reconverge.ops.http import Port, application
 from reconverge.ops.logging import configure
 from reconverge.ops.metrics import Metrics
@@ -128,11 +129,15 @@ class Process:
             self._connection, partition, client_id, self._options.deadlines
         )
 
-    def _sessions(self) -> Iterator[SessionStatus]:
-        now_ns = self._clock.now_ns()
-        for partition in self._partitions():
-            for session in list(partition.sessions.values()):
-                yield status(session, max(now_ns, session.now_ns))
+    def _sessions(self) -> Mapping[str, Callable[[], SessionStatus]]:
+        def reading(session: Session) -> Callable[[], SessionStatus]:
+            return lambda: status(session, max(self._clock.now_ns(), session.now_ns))
+
+        return {
+            name: reading(session)
+            for partition in self._partitions()
+            for name, session in partition.sessions.items()
+        }
 
     def _names(self) -> list[str]:
         return [name for partition in self._partitions() for name in partition.sessions]

@@ -53,8 +53,13 @@ async def statuses(client: aiohttp.ClientSession, urls: Iterable[str]) -> dict[s
     found: dict[str, Any] = {}
     for url in urls:
         with suppress(aiohttp.ClientError, TimeoutError, orjson.JSONDecodeError, KeyError):
-            async with client.get(f"{url.rstrip('/')}/status") as response:
-                found |= orjson.loads(await response.read())["sessions"]
+            after: str | None = ""
+            while after is not None:
+                page = f"{url.rstrip('/')}/status"
+                async with client.get(page, params={"after": after}) as response:
+                    told = orjson.loads(await response.read())
+                found |= told["sessions"]
+                after = told.get("next")
     return found
 
 

@@ -34,7 +34,7 @@ class LinkState(StrEnum):
 class Path:
     """The order-entry path of one session."""
 
-    __slots__ = ("failed", "logout_sent", "notices", "up")
+    __slots__ = ("failed", "gateway", "logout_sent", "notices", "up")
 
     def __init__(self, notices: list[SessionNotice]) -> None:
         self.notices = notices
@@ -44,6 +44,8 @@ class Path:
         self.failed = False
         """The path is not up because of a hard failure; never True while it is up. Further signs of
         it are part of the same failure."""
+        self.gateway: str | None = None
+        """What the path was last said to run over; none where no source says so."""
         self.logout_sent = False
         """Our logout is out: the venue's logout is expected. Until the path is up again."""
 
@@ -71,6 +73,8 @@ class Path:
 
     def follow(self, event: StreamEvent) -> None:
         """A session event of order entry: what it makes of the path."""
+        if event.gateway is not None:
+            self.gateway = event.gateway
         handle = _HANDLERS.get(type(event))
         if handle is not None:
             handle(self, event)

@@ -335,7 +335,7 @@ class Truth:
         """The whole truth as rows of JSON values; ``load`` restores it."""
         path = self.path
         own = {name: getattr(self, name) for name in _PLAIN}
-        yield ["truth", own, [path.up, path.failed, path.logout_sent]]
+        yield ["truth", own, [path.up, path.failed, path.logout_sent, path.gateway]]
         for row in self.sources.dump():
             yield ["source", *row]
         for row in self.parents.dump():
@@ -361,7 +361,7 @@ class Truth:
         own, path = room["truth"][0]
         for name in _PLAIN:
             setattr(truth, name, own[name])
-        truth.path.up, truth.path.failed, truth.path.logout_sent = path
+        truth.path.up, truth.path.failed, truth.path.logout_sent, truth.path.gateway = path
         truth.sources.load(room["source"])
         for row in room["parent"]:
             truth.parents.load_row(row)

@@ -1,7 +1,7 @@
 """The HTTP port: metrics, health, readiness, status. Only reads; loopback unless told otherwise."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -11,11 +11,13 @@ import reconverge
 from reconverge.ops.metrics import Metrics
 from reconverge.ops.status import SessionStatus, as_json
 
-Sessions = Callable[[], Iterable[SessionStatus]]
-"""The sessions served here, each read when it is asked for."""
+Sessions = Callable[[], Mapping[str, Callable[[], SessionStatus]]]
+"""The sessions served here by name; each is read only when its own function is called."""
 Reasons = Callable[[], Sequence[str]]
 """Why something is not so; empty when it is."""
 
+PAGE: Final = 1_000
+"""Sessions of a page of `/status`, at most: some hundred milliseconds' work and a megabyte."""
 _AT_ONCE: Final = 25
 """Sessions read without giving way: two milliseconds, a small batch's time."""
 
@@ -26,7 +28,8 @@ def application(
     """The routes. ``ill`` says why there is no progress, ``busy`` why the service is not ready."""
 
     async def show_metrics(request: web.Request) -> web.Response:
-        accept, seen = request.headers.get("Accept", ""), await _read(sessions)
+        accept = request.headers.get("Accept", "")
+        seen = await _read(sessions().values())
         body, content_type = await asyncio.to_thread(metrics.render, accept, seen)
         return web.Response(body=body, headers={"Content-Type": content_type})
 
@@ -37,13 +40,20 @@ def application(
         return _verdict([*ill(), *busy()])
 
     async def show_status(request: web.Request) -> web.Response:
-        wanted = frozenset(request.query.getall("session", ()))
-        found = {
-            status.session: as_json(status)
-            for status in await _read(sessions)
-            if not wanted or status.session in wanted
-        }
-        return _json({"version": reconverge.__version__, "sessions": found}, 200)
+        try:
+            limit = int(request.query.get("limit", PAGE))
+        except ValueError:
+            limit = 0
+        if not 1 <= limit <= PAGE:
+            return _json({"error": f"limit is a number from 1 to {PAGE}"}, 400)
+        served, query = sessions(), request.query
+        wanted, after = frozenset(query.getall("session", ())), query.get("after", "")
+        names = sorted(n for n in served if n > after and (not wanted or n in wanted))
+        page = await _read([served[name] for name in names[:limit]])
+        more = names[limit - 1] if len(names) > limit else None
+        found = {status.session: as_json(status) for status in page}
+        document = {"version": reconverge.__version__, "sessions": found, "next": more}
+        return _json(document | {"count": len(names)}, 200)
 
     app = web.Application()
     app.add_routes([
@@ -55,11 +65,11 @@ def application(
     return app
 
 
-async def _read(sessions: Sessions) -> list[SessionStatus]:
+async def _read(sessions: Iterable[Callable[[], SessionStatus]]) -> list[SessionStatus]:
     """The sessions a few at a time: the workers' batches go on in between."""
     seen: list[SessionStatus] = []
-    for status in sessions():
-        seen.append(status)
+    for status in sessions:
+        seen.append(status())
         if len(seen) % _AT_ONCE == 0:
             await asyncio.sleep(0)
     return seen

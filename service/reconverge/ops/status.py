@@ -6,7 +6,7 @@ from typing import Any, Final
 from reconverge.core.control import DIGITS, FROZEN, catchup_multiple, confidence
 from reconverge.core.messages.wire import plain
 from reconverge.core.sequences import Numbering
-from reconverge.core.session import Session
+from reconverge.core.session import IDLE_NS, Session
 from reconverge.core.truth import Truth
 
 _S: Final = 1_000_000_000
@@ -33,6 +33,21 @@ class SessionStatus:
     """One session, as metrics and the status page tell it."""
 
     session: str
+    life_cycle: str
+    """`open`; or `closed`: both sides logged out in order, and caps are silent."""
+    retires_ns: int | None
+    """When it is forgotten if nothing is heard until then; null while an order works. UTC."""
+    link: str
+    """The order-entry path: up, down, unknown or closed."""
+    logged_on: bool | None
+    """The venue answers on order entry; null until it is next heard."""
+    gateway: str | None
+    """What the path was last said to run over; null where no source says so."""
+    venue: str | None
+    """Venue profile in force."""
+    witness: dict[str, Any]
+    """What proves that the views agree (`mode`), whether a drop copy was ever heard (`heard`), and
+    which channels are waited for (`required`)."""
     state: str
     cap: float
     """The last one published."""
@@ -69,8 +84,20 @@ def status(session: Session, now_ns: int) -> SessionStatus:
     trust = confidence(reading, control.policy)
     diverging = reading.outstanding or reading.unrecoverable or orders.total.disagreeing
     since_ns = truth.diverged_since_ns(now_ns) if diverging else now_ns
+    required = truth.summary(now_ns, 0).required
     return SessionStatus(
         session=truth.session,
+        life_cycle="closed" if truth.closed else "open",
+        retires_ns=None if session.working else session.word_ns + IDLE_NS,
+        link=truth.path.link.value,
+        logged_on=truth.path.up,
+        gateway=truth.path.gateway,
+        venue=truth.venue,
+        witness={
+            "mode": control.policy.witness.mode,
+            "heard": truth.sources.witnessed,
+            "required": sorted(str(one.channel) for one in required if one.channel is not None),
+        },
         state=state.value,
         cap=control.cap,
         catchup_multiple_max=catchup_multiple(
