@@ -39,7 +39,7 @@ MADE: Final = {
 FOREIGN: Final = {"--numprocesses", "--help"}
 """Flags of other programs, and the one that every program has."""
 NEAR: Final = 120  # characters: a line or two
-NOWHERE: Final[Any] = None
+NOWHERE: Final[Any] = get_command(app).make_context("reconverge", [], resilient_parsing=True)
 """The context of a command line that nobody typed."""
 GLOSSARY: Final = ROOT / "docs" / "glossary.md"
 
