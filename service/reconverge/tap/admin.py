@@ -11,6 +11,7 @@ from reconverge.core.messages.events import (
     ResendRequested,
     SequenceReset,
 )
+from reconverge.core.messages.wire import INTERVAL_MAX_MS
 from reconverge.tap import tags
 from reconverge.tap.wire import FixError, FixMessage
 
@@ -21,18 +22,25 @@ predecessors did."""
 
 def logon(m: FixMessage, envelope: dict[str, Any]) -> Logon:
     """Logon (A)."""
-    heartbeat_s = m.integer(tags.HEART_BT_INT)
     return Logon(
         **envelope,
-        heartbeat_ms=None if heartbeat_s is None else heartbeat_s * 1000,
+        heartbeat_ms=_heartbeat_ms(m),
         reset_numbers=m.flag(tags.RESET_SEQ_NUM_FLAG),
         next_expected=m.integer(tags.NEXT_EXPECTED_MSG_SEQ_NUM),
     )
 
 
+def _heartbeat_ms(m: FixMessage) -> int | None:
+    seconds = m.integer(tags.HEART_BT_INT)
+    if seconds is not None and seconds * 1_000 > INTERVAL_MAX_MS:
+        m.fault(tags.HEART_BT_INT, f"{seconds} s is longer than any interval")
+        return None
+    return None if seconds is None else seconds * 1_000
+
+
 def logout(m: FixMessage, envelope: dict[str, Any]) -> Logout:
     """Logout (5)."""
-    return Logout(**envelope, reason=m.get(tags.TEXT))
+    return Logout(**envelope, reason=m.free_text(tags.TEXT))
 
 
 def heartbeat(_: FixMessage, envelope: dict[str, Any]) -> Heartbeat:

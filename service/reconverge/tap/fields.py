@@ -79,6 +79,6 @@ def first(m: FixMessage, wanted: tuple[str, ...]) -> str | None:
 
 def reason(m: FixMessage, code_tag: str) -> str | None:
     """A venue's reason: its code as ``tag=code`` and its words."""
-    code, text = m.get(code_tag), m.get(tags.TEXT)
+    code, text = m.get(code_tag), m.free_text(tags.TEXT)
     parts = [] if code is None else [f"{code_tag}={code}"]
     return " ".join([*parts, *([] if text is None else [text])]) or None

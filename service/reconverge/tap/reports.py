@@ -106,7 +106,7 @@ def execution_report(
         transact_ns=m.time_ns(tags.TRANSACT_TIME),
         liquidity=_LIQUIDITY.get(m.get(tags.LAST_LIQUIDITY_IND) or "") if is_fill else None,
         fee=fees.of_fill(m, last_qty, order["symbol"]) if is_fill else None,
-        text=m.get(tags.TEXT),
+        text=m.free_text(tags.TEXT),
     )
 
 

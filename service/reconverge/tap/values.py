@@ -11,14 +11,14 @@ from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation, localcontext
 from functools import lru_cache
 from typing import Final
 
-from reconverge.core.messages.wire import INT64_MAX
+from reconverge.core.messages.wire import SEQUENCE_NUMBER_MAX
 
 NS_PER_S: Final = 1_000_000_000
 
-_INT64_DIGITS: Final = 40
+_DIGITS_READ_MAX: Final = 40
 """FIX allows leading zeros, in reason."""
-_YEARS: Final = (1970, 2262)
-"""Where nanoseconds since 1970 fit 63 bits."""
+_YEARS: Final = (1970, 2254)
+"""Where an event's time may lie (R43)."""
 
 _CONTRACT_DECIMAL = re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,9})?")
 _FIX_FLOAT = re.compile(r"([+-]?)([0-9]*)(?:\.([0-9]*))?")
@@ -84,7 +84,7 @@ def integer(text: str) -> int:
     """A FIX int that cannot be negative, such as a sequence number."""
     if not (text.isascii() and text.isdigit()):
         raise ValueError(f"{text[:40]!r} is not a number")
-    if len(text) > _INT64_DIGITS or (number := int(text)) > INT64_MAX:
+    if len(text) > _DIGITS_READ_MAX or (number := int(text)) > SEQUENCE_NUMBER_MAX:
         raise ValueError(f"{text[:40]!r} is larger than any number of a message")
     return number
 

@@ -13,11 +13,14 @@ from typing import Final, Literal, NamedTuple, TypeVar
 import simplefix
 from simplefix.data import RAW_LEN_TAGS
 
-from reconverge.core.messages.wire import NAME_LENGTH_MAX
+from reconverge.core.messages.wire import FREE_TEXT_LENGTH_MAX, NAME_LENGTH_MAX
 from reconverge.tap import values
 from reconverge.tap.escapes import DELIMITER, SOH, readings
 
 T = TypeVar("T")
+
+FREE_TEXT_READ_MAX: Final = FREE_TEXT_LENGTH_MAX - 64
+"""Characters kept of a free text: a reject code may stand before it."""
 
 HEAD: Final = re.compile(
     rb"8=(FIXT?\.\d\.\d(?:SP\d)?)(" + DELIMITER + rb")(?=\d{1,5}=)(?:9=(\d{1,7})\2)?"
@@ -87,6 +90,11 @@ class FixMessage:
     def get(self, tag: str) -> str | None:
         """The value, or None when the tag is absent or empty."""
         return self.fields.get(tag) or None
+
+    def free_text(self, tag: str) -> str | None:
+        """A text for people, cut where a record would become too large: no fill goes for it."""
+        text = self.get(tag)
+        return None if text is None else text[:FREE_TEXT_READ_MAX]
 
     def name(self, tag: str) -> str | None:
         """An id or a name, which the contract holds up to a length."""
