@@ -1,5 +1,6 @@
 """The commands that talk to a broker: embedded where that is enough, real Kafka where it is not."""
 
+import io
 import json
 import signal
 import subprocess
@@ -7,18 +8,23 @@ import sys
 import time
 from typing import Any
 
+import msgspec
 import pytest
 from msgspec.structs import replace
+from rich.console import Console
 
+from reconverge.cli import watch
 from reconverge.cli.doctor import check_replication, check_retention
 from reconverge.config.settings import Settings
 from reconverge.config.topics import INPUTS, TOPICS
-from reconverge.contract.examples import EXAMPLES
+from reconverge.contract.examples import EXAMPLES, WRITTEN
+from reconverge.core.messages.effects import Cap, State
 from reconverge.core.messages.wire import encode
 from tests.cli.conftest import Done, Run
 from tests.embedded import Embedded
 from tests.kafka.broker import KafkaCluster
 
+CAP = msgspec.convert(WRITTEN["cap"], Cap)
 NOWHERE = "127.0.0.1:1"
 
 
@@ -137,11 +143,17 @@ def test_watch_shows_each_session_once(run: Run, embedded: Embedded) -> None:
         embedded.send("caps", encode(cap), session.encode())
     done = run("watch", "--once", "--json", "--bootstrap-servers", embedded.address)
     assert done.returncode == 0, done.stderr
-    a, b = (json.loads(line) for line in done.stdout.splitlines())
+    b, a = (json.loads(line) for line in done.stdout.splitlines())  # worst first
     assert (a["session"], a["valid"], a["state"]) == ("DESK-A", True, "FAILOVER_DETECTED")
     assert (b["session"], b["valid"]) == ("DESK-B", False)
     assert a["lss"] is None  # no service process answers
+    one = run("watch", "--once", "--session", "DESK-A", "--bootstrap-servers", embedded.address)
+    assert "1 session: 1 FAILOVER_DETECTED" in one.stdout
+    assert "DESK-B" not in one.stdout
+    healthy = run("watch", "--once", "--state", "healthy", "--bootstrap-servers", embedded.address)
+    assert "0 sessions" in healthy.stdout
     shown = run("watch", "--once", "--bootstrap-servers", embedded.address).stdout
+    assert "2 sessions: 2 FAILOVER_DETECTED, 1 without a valid cap" in shown
     assert "FAILOVER_DETECTED" in shown
     assert "expired" in shown
 
@@ -188,6 +200,66 @@ def test_more_partitions_than_the_topics_have_are_refused(run: Run, kafka: Kafka
     done = run(*args, RECONVERGE_TOPIC_PREFIX="fixed.")
     assert done.returncode == 3
     assert "existing topics have 2" in done.stderr
+
+
+def one_row(session: str, state: State, cap: float, *, valid: bool = True) -> dict[str, Any]:
+    fields: dict[str, Any] = {"session": session, "state": state, "cap": cap, "publish_ns": 10**9}
+    return watch.row(replace(CAP, **fields), valid, 2 * 10**9, None)
+
+
+def test_a_thousand_sessions_fit_a_small_terminal_the_worst_of_them() -> None:
+    shown = [one_row(f"EQ-{n:04}", State.HEALTHY, 1.0) for n in range(997)]
+    shown += [
+        one_row("EQ-A", State.STATE_DIVERGED, 0.0),
+        one_row("EQ-B", State.HEALTHY, 1.0, valid=False),
+        one_row("EQ-C", State.STATE_DIVERGED, 0.1),
+    ]
+    shown.sort(key=watch.badness)
+    for width, columns in ((80, 6), (120, 9)):
+        console = Console(width=width, record=True, file=io.StringIO())
+        assert len(watch.table(shown, width).columns) == columns
+        console.print(watch.view(shown, None, (width, 24), caught=True))
+        lines = console.export_text().splitlines()
+        assert len(lines) <= 24
+        assert lines[0].startswith("1,000 sessions: 2 STATE_DIVERGED, 998 HEALTHY, 1 without")
+        assert [line.split()[0] for line in lines[2:5]] == ["EQ-B", "EQ-A", "EQ-C"]
+        assert "expired" in lines[2]
+    console = Console(width=80, record=True, file=io.StringIO())
+    console.print(watch.view(shown, None, (80, 24), caught=False))
+    told = console.export_text()
+    assert "catching up" in told
+    assert "expired" not in told
+
+
+def test_watch_tells_every_change_and_without_a_terminal_too(embedded: Embedded) -> None:
+    """Twenty caps at once are twenty lines, not the newest twenty times."""
+    embedded.touch("caps")
+    embedded.send("caps", encode(live(1)))
+    command = [sys.executable, "-c", "from reconverge.cli import main; main()", "watch"]
+    args = ["--session", "DESK-A", "--bootstrap-servers", embedded.address]
+    for more in (["--json"], []):
+        with subprocess.Popen([*command, *args, *more], stdout=subprocess.PIPE, text=True) as child:
+            assert child.stdout is not None
+            first = child.stdout.readline()
+            base = 100 if more else 200
+            for sequence in range(base, base + 20):
+                embedded.producer.produce("caps", encode(live(sequence)), b"DESK-A")
+            assert embedded.producer.flush(10) == 0
+            if more:
+                told = [json.loads(child.stdout.readline())["sequence"] for _ in range(20)]
+                assert told == list(range(base, base + 20))
+            else:
+                assert "1 session" in first
+                lines = [child.stdout.readline() for _ in range(22)][2:]
+                assert all("DESK-A FAILOVER_DETECTED cap 0.05" in line for line in lines)
+            child.send_signal(signal.SIGINT)
+            assert child.wait(30) == 0
+
+
+def live(sequence: int) -> Cap:
+    now_ns = time.time_ns()
+    times = {"publish_ns": now_ns, "valid_until_ns": now_ns + 60 * 10**9}
+    return replace(CAP, sequence=sequence, **times)
 
 
 def test_watch_follows_changes_until_interrupted(embedded: Embedded) -> None:

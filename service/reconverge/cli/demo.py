@@ -121,7 +121,7 @@ async def _show(recording: Recording, narrator: Narrator, caps: CapSubscription,
         with Live(console=narrator.console, auto_refresh=False, transient=True) as live:
             while True:
                 seen = await watch.statuses(client, [url])
-                view = watch.table(watch.rows(caps, seen), caps.trouble)
+                view = watch.table(watch.rows(caps, seen), narrator.console.width)
                 now_ns = narrator.timeline.recorded(time.time_ns())
                 played_s = min(max(now_ns, recording.begin_ns), recording.end_ns)
                 live.update(Group("", _progress(recording, played_s), view), refresh=True)
