@@ -161,6 +161,23 @@ def test_a_broker_is_no_url_but_host_and_port(run: Run, servers: str) -> None:
 
 
 @pytest.mark.parametrize("command", cli.COMMANDS)
+def test_the_help_of_all_says_what_the_help_of_each_begins_with(run: Run, command: str) -> None:
+    _, told = cli.COMMANDS[command]
+    shown = " ".join(run(command, "--help").stdout.split())
+    assert told in shown or told.replace("`", "") in shown  # a group's is shown as it is written
+    assert told.split()[0] in run("--help").stdout
+
+
+def test_the_help_of_all_imports_none(run_process: Run) -> None:
+    done = run_process("--help", PYTHONPROFILEIMPORTTIME="1")
+    assert done.returncode == 0
+    assert "<bool>" not in done.stdout
+    imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert "typer" in imported
+    assert not imported & {"aiokafka", "pydantic", "aiohttp", "pyarrow"}
+
+
+@pytest.mark.parametrize("command", cli.COMMANDS)
 def test_a_flag_shows_no_type(run: Run, command: str) -> None:
     told = run(command, "--help").stdout
     assert not {"<bool>", "<str>", "<int>", "<float>"} & set(told.split())

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 try:
     import typer
-    from typer.core import TyperGroup
+    from typer.core import TyperCommand, TyperGroup
 except ImportError:
     raise SystemExit(
         "reconverge: the command is not part of the client. Install the service:"
@@ -20,30 +20,81 @@ import reconverge
 from reconverge.cli.exits import TABLE
 
 COMMANDS: Final = {
-    "run": "run:run",
-    "demo": "demo:demo",
-    "tap": "tap:app",
-    "replay": "replay:replay",
-    "audit": "audit:audit",
-    "explain": "explain:explain",
-    "export": "export:export",
-    "episodes": "episodes:app",
-    "sink": "sink:app",
-    "dlq": "dlq:app",
-    "topics": "topics:topics",
-    "doctor": "doctor:doctor",
-    "watch": "watch:watch",
-    "schema": "contract:schema",
-    "policy": "policy:app",
-    "safe-mode": "control:safe_mode",
-    "attest": "control:attest",
-    "session": "session:app",
+    "run": (
+        "run:run",
+        "Run the service: fold what the inputs carry, publish caps, transitions and episodes.",
+    ),
+    "demo": (
+        "demo:demo",
+        "Play a recorded failover between real FIX engines through the whole product, and tell it.",
+    ),
+    "tap": ("tap:app", "Turn real feeds into events."),
+    "replay": (
+        "replay:replay",
+        "Fold files of events with no Kafka at all, and print every effect in order.",
+    ),
+    "audit": (
+        "audit:audit",
+        "Derive a session's caps, transitions, episodes and alerts again, and compare every byte.",
+    ),
+    "explain": ("explain:explain", "Print why a session's cap was what it was at some moment."),
+    "export": (
+        "export:export",
+        "Write one portable file of what a session went through in some span of time.",
+    ),
+    "episodes": ("episodes:app", "Divergences, with both clocks: the link's and the state's."),
+    "sink": (
+        "sink:app",
+        "Write history as tables (Parquet), check a folder of them, compact old days.",
+    ),
+    "dlq": (
+        "dlq:app",
+        "Records that were set aside: `list` them, `show` one, `replay` a mended one.",
+    ),
+    "topics": (
+        "topics:topics",
+        "Print the topics that the service needs, with settings; or create those that are missing.",
+    ),
+    "doctor": (
+        "doctor:doctor",
+        "Look for what keeps the service from working, and say what to do about it.",
+    ),
+    "watch": (
+        "watch:watch",
+        "Show every session live: state, similarity, horizon, confidence, cap, and its age.",
+    ),
+    "schema": (
+        "contract:schema",
+        "Write the contract for other languages: JSON Schema of each message, and AsyncAPI.",
+    ),
+    "policy": ("policy:app", "Check, compare and apply policies."),
+    "safe-mode": (
+        "control:safe_mode",
+        "Latch a session's cap to the policy's safe-mode cap, or release the latch.",
+    ),
+    "attest": (
+        "control:attest",
+        "Vouch for what no replay can prove any more: the way out of an unrecoverable gap (R17).",
+    ),
+    "session": ("session:app", "Retire sessions."),
 }
-"""Where each command is: a module of this room, and a function or group in it."""
+"""Where each command is, a module of this room and a function or group in it; and the first line
+of its help, so that the help of all of them imports none."""
 
 
 class Commands(TyperGroup):
     """The commands, imported when they are asked for."""
+
+    _listing = False
+    """Names and first lines are asked for, and nothing else of the commands."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help of all the commands."""
+        self._listing = True
+        for param in self.get_params(ctx):
+            _show_no_type(param)
+        super().format_help(ctx, formatter)
+        self._listing = False
 
     def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002 - as typer calls it
         """Their names, in the order of the help."""
@@ -51,9 +102,11 @@ class Commands(TyperGroup):
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """One of them, or None."""
-        place = COMMANDS.get(cmd_name)
-        if place is None:
+        if cmd_name not in COMMANDS:
             return None
+        place, told = COMMANDS[cmd_name]
+        if self._listing:
+            return TyperCommand(cmd_name, help=told)
         module, _, name = place.partition(":")
         found: Any = getattr(import_module(f"reconverge.cli.{module}"), name)
         if not isinstance(found, typer.Typer):
@@ -62,17 +115,21 @@ class Commands(TyperGroup):
             found = alone
         command = typer.main.get_command(found)
         command.name = cmd_name
-        _show_types(command, ctx)
+        _show_no_types(command, ctx)
         return command
 
 
-def _show_types(command: Any, ctx: Any) -> None:
+def _show_no_type(param: Any) -> None:
+    if getattr(param, "is_flag", False):
+        param.metavar = ""
+
+
+def _show_no_types(command: Any, ctx: Any) -> None:
     """Help shows no type for a flag, which takes no value."""
-    for param in [*command.params, command.get_help_option(ctx)]:
-        if getattr(param, "is_flag", False):
-            param.metavar = ""
+    for param in command.get_params(ctx):
+        _show_no_type(param)
     for inner in getattr(command, "commands", {}).values():
-        _show_types(inner, ctx)
+        _show_no_types(inner, ctx)
 
 
 app = typer.Typer(

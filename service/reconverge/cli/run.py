@@ -219,7 +219,7 @@ def run(  # noqa: PLR0913 - one parameter an option
         ),
     ] = None,
 ) -> None:
-    """Run the service: fold what the input topics carry, publish caps, transitions and episodes.
+    """Run the service: fold what the inputs carry, publish caps, transitions and episodes.
 
     Several processes of one group share the partitions. Every setting can be given as a
     RECONVERGE_* variable or in .env; flags come first. Stop it with SIGTERM or Ctrl-C: it writes a

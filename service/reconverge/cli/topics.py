@@ -128,7 +128,7 @@ def topics(
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object, for machines.")] = False,
 ) -> None:
-    """Print the topics the service needs, with their settings; or create those that are missing.
+    """Print the topics that the service needs, with settings; or create those that are missing.
 
     All topics keyed by session must have the same partition count, because what concerns a session
     must lie in the same partition of each. `marks`, keyed by symbol, has its own. Exit code 1 if

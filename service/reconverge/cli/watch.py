@@ -335,7 +335,7 @@ def watch(  # noqa: PLR0913 - one parameter an option
         bool, typer.Option("--json", help="One JSON object a session and change, for machines.")
     ] = False,
 ) -> None:
-    """Show every session live: state, similarity, horizon, confidence, cap, and how old that is.
+    """Show every session live: state, similarity, horizon, confidence, cap, and its age.
 
     Worst first; the first line sums all of them up. The word after the cap is what binds it: a
     component of the confidence, the state's ceiling, the ramp, the safe mode. A cap that has
