@@ -61,7 +61,7 @@ class Oracle:
             if kind == "ours" and known:
                 seen = asked = True
             elif kind in {"disconnect", "missed"}:
-                state = "down" if state != "retired" else "retired and down"
+                state = "retired and down" if state.startswith("retired") else "down"
             elif kind == "resent":
                 state = "retired" if state.startswith("retired") else "up"
             elif kind == "logout":
