@@ -4,7 +4,7 @@ From Kafka, or from a folder of tables, which go back further. Of each episode t
 counts.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
@@ -124,13 +124,17 @@ def _line(record: Record) -> Iterator[str]:
 def _told(name: str, value: Any) -> str:
     if value is None:
         return "unknown"
-    if name.endswith("_ns") and isinstance(value, int):
-        return _moment(value)
     if isinstance(value, list | tuple):
-        shown = [orjson.dumps(point).decode() for point in value[-_SERIES_TOLD:]]
-        left_out = len(value) - len(shown)
-        return "\n".join([*([f"({left_out} before)"] if left_out else []), *shown]) or "none"
-    return str(value)
+        return "\n".join(_points(value)) or "none"
+    return _moment(value) if name.endswith("_ns") else str(value)
+
+
+def _points(series: Sequence[Any]) -> Iterator[str]:
+    """The last of them, and how many there are before."""
+    left_out = len(series) - _SERIES_TOLD
+    if left_out > 0:
+        yield f"({left_out} before)"
+    yield from (orjson.dumps(point).decode() for point in series[-_SERIES_TOLD:])
 
 
 def _moment(at_ns: int) -> str:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import os
 import signal
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, NoReturn
 
@@ -235,6 +235,11 @@ def run(  # noqa: PLR0913 - one parameter an option
     settings = inputs.settings(**flags)  # the other flags are named as their settings
     policy = inputs.policy_or_end(settings.policy_file) if settings.policy_file else None
     configure(settings.log_level, settings.log_format)
+    _serve(settings, policy, cores_accepted)
+
+
+def _serve(settings: Settings, policy: Policy | None, cores_accepted: Sequence[str]) -> None:
+    """Run until told to stop; ends the command with the reason when it cannot go on."""
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(Process(settings, policy, cores_accepted).run())
