@@ -12,23 +12,18 @@ import numpy as np
 import pyarrow as pa
 
 from reconverge.core.messages.units import nanos
-from reconverge.tables import SCHEMA_VERSION, Column, Table
+from reconverge.tables import ARROW_TYPES, SCHEMA_VERSION, Column, Table
 
-EXACT: Final = pa.decimal128(28, 9)
 _WIDTH: Final = 16
 """Bytes of a decimal128."""
 _NULL: Final = bytes(_WIDTH)
 
-_TYPES: Final = {
-    "text": pa.string(), "int": pa.int64(), "time": pa.int64(), "exact": EXACT,
-    "ratio": pa.float64(), "flag": pa.bool_(), "nested": pa.string(),
-}  # fmt: skip
 _json: Final = msgspec.json.Encoder(order="deterministic").encode
 
 
 def schema(table: Table, **facts: str) -> pa.Schema:
     """The Arrow schema of a table; ``facts`` become the file's metadata."""
-    fields = [pa.field(column.name, _TYPES[column.kind]) for column in table.columns]
+    fields = [pa.field(column.name, ARROW_TYPES[column.kind]) for column in table.columns]
     metadata = {"reconverge.schema": str(SCHEMA_VERSION)} | {
         f"reconverge.{name}": text for name, text in facts.items()
     }
@@ -44,7 +39,7 @@ def arrow(table: Table, rows: Sequence[tuple[Any, ...]], **facts: str) -> pa.Tab
 
 def _array(column: Column, values: Sequence[Any]) -> pa.Array:
     make = _MAKERS.get(column.kind)
-    return pa.array(values, _TYPES[column.kind]) if make is None else make(values)
+    return pa.array(values, ARROW_TYPES[column.kind]) if make is None else make(values)
 
 
 def _exact(values: Sequence[str | int | None]) -> pa.Array:
@@ -60,7 +55,9 @@ def _exact(values: Sequence[str | int | None]) -> pa.Array:
     mask = None
     if not known.all():
         mask = pa.py_buffer(np.packbits(known, bitorder="little").tobytes())
-    return pa.Array.from_buffers(EXACT, len(values), [mask, pa.py_buffer(b"".join(parts))])
+    return pa.Array.from_buffers(
+        ARROW_TYPES["exact"], len(values), [mask, pa.py_buffer(b"".join(parts))]
+    )
 
 
 def _nested(values: Sequence[Any]) -> pa.Array:

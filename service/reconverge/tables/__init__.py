@@ -19,12 +19,13 @@ from reconverge.tables.layout import (
     windows,
 )
 from reconverge.tables.market import MARKED, MARKS_SPINE
-from reconverge.tables.schema import SCHEMA_VERSION, Column, Table, described
+from reconverge.tables.schema import ARROW_TYPES, SCHEMA_VERSION, Column, Table, described
 
 TABLES: Final = {table.name: table for table in (*FOLDED, *MARKED)}
 """Every table by name."""
 
 __all__ = [
+    "ARROW_TYPES",
     "FOLDED",
     "JOURNAL_SPINE",
     "MARKED",

@@ -5,8 +5,10 @@ DECIMAL(28, 9), times are integer nanoseconds since the Unix epoch in UTC. Null 
 the event did not say it. Nothing is guessed to fill a column.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Final, Literal, NamedTuple
+
+import pyarrow as pa
 
 SCHEMA_VERSION: Final = 1
 """Written into every file. It rises when a column changes its meaning, unit or type, or goes; a new
@@ -14,6 +16,13 @@ column does not raise it."""
 
 Kind = Literal["text", "int", "time", "exact", "ratio", "flag", "nested"]
 """In Parquet: string, int64, int64 (nanoseconds), decimal128(28, 9), double, bool, JSON text."""
+
+
+ARROW_TYPES: Final[Mapping[Kind, pa.DataType]] = {
+    "text": pa.string(), "int": pa.int64(), "time": pa.int64(), "exact": pa.decimal128(28, 9),
+    "ratio": pa.float64(), "flag": pa.bool_(), "nested": pa.string(),
+}  # fmt: skip
+"""What each kind is in a file, for whoever writes it and whoever reads it."""
 
 
 class Column(NamedTuple):

@@ -14,12 +14,8 @@ import pyarrow.dataset as ds
 import pyarrow.parquet as pq
 from pyarrow.fs import FileSystem, LocalFileSystem
 
-from reconverge.tables import SCHEMA_VERSION, TABLES, Table, files
+from reconverge.tables import ARROW_TYPES, SCHEMA_VERSION, TABLES, Table, files
 
-_TYPES: Final = {
-    "text": pa.string(), "int": pa.int64(), "time": pa.int64(), "exact": pa.decimal128(28, 9),
-    "ratio": pa.float64(), "flag": pa.bool_(), "nested": pa.string(),
-}  # fmt: skip
 PARTITION: Final = "p"
 """The partition of a row of folded history, from the name of its file."""
 
@@ -59,7 +55,7 @@ class Lake:
         return self._engine.to_pyarrow(expression)
 
     def _registered(self, table: Table, paths: list[str]) -> ir.Table:
-        schema = pa.schema([(column.name, _TYPES[column.kind]) for column in table.columns])
+        schema = pa.schema([(column.name, ARROW_TYPES[column.kind]) for column in table.columns])
         for path in paths:
             self._check(path)
         # Columns that an older file does not have are null: unknown.
